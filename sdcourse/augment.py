@@ -74,7 +74,7 @@ def resize(
         edges = np.linspace(0, len(p), n + 1); i = np.minimum(edges.astype(int), len(p) - 1); f = (edges - i).astype(np.float32)[:, None, None]
         total = np.concatenate([np.zeros_like(p[:1]), p.cumsum(0, dtype=np.float32)]); at = total[i] * (1 - f) + total[i + 1] * f
         return (at[1:] - at[:-1]) * (n / len(p))
-    return rows(rows(sprite, h).swapaxes(0, 1), w).swapaxes(0, 1)
+    return rows(rows(sprite, h).swapaxes(0, 1), w).swapaxes(0, 1) # running sums, no matrix product: its threads would fight the training for the cores
 
 # %% ../nbs/85_augment.ipynb #f6e6650e
 PALETTE = { # background colours
