@@ -163,7 +163,8 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
             if base:
                 for part, name in dict(tokenizer="tokenizer", text_encoder="text_encoder", vae="vae", unet="start").items():
-                    with atomic_folder(self.folder/name) as f: shutil.copytree(Path(base)/part, f, dirs_exist_ok=True)
+                    with atomic_folder(self.folder/name) as new:
+                        for f in (Path(base)/part).iterdir(): shutil.copyfile(f, new/f.name)
             with atomic(note) as t: t.write_text(json.dumps(dict(same, recipe=shape), indent=1) + "\n", encoding="utf-8")
         self.scratch = "base" not in (old or same)
         amp = best_dtype(self.device, training=True) if self.device.type == "cuda" else torch.bfloat16 if torch.backends.cpu.get_cpu_capability() == "AVX512" and _cpu_has("avx512_bf16") else torch.float32
