@@ -428,8 +428,8 @@ def fill_latents(
 ): # generator of logs: shard
     "Stage 4: the first shards of RUN/latents; the others are made as the UNet needs them."
     pool = LatentPool(run, run.part("vae"))
-    for k in range(pool.shards(0)):
-        if not pool.file(k).is_file() and not pool.file(k + 1).is_file(): pool.make(k); yield dict(step=k + 1)
+    if any(pool.run.folder.glob("latents/*.safetensors")): return                          # begun already: what is missing is made when it is drawn
+    for k in range(pool.shards(0)): pool.make(k); yield dict(step=k + 1)
 
 # %% ../nbs/86_train_pocket.ipynb #cafa593b
 def new_unet(
