@@ -61,6 +61,7 @@ def atomic_folder(
         yield new
         for f in new.rglob("*"):
             if f.is_file():
+                os.chmod(f, 0o644)
                 with open(f, "rb+") as h: os.fsync(h.fileno())
         if not path.exists(): os.rename(new, path)
         elif getattr(libc := ctypes.CDLL(None), "renameat2", None) is None or libc.renameat2(-100, os.fsencode(new), -100, os.fsencode(path), 2): # 2: RENAME_EXCHANGE
