@@ -110,7 +110,7 @@ def test_imports_point_one_way(mod):
         assert not (bad := {m for m in used if m.split(".")[0] not in {"torch", *sys.stdlib_module_names} and not m.startswith("sdcourse.scratch")}), f"scratch imports torch and itself only, not {bad}"
     elif not me.startswith("tune."):
         assert below is not None, f"{me} is not in the table of layers of this file: give it its place"
-        assert not (bad := {m for m in used if m.split(".")[0] == "sdcourse" and m.split(".")[1] not in below}), f"{me} may import {sorted(below)}, not {bad}"
+        assert not (bad := {m for m in used if m.startswith("sdcourse.") and m.split(".")[1] not in below}), f"{me} may import {sorted(below)}, not {bad}"
 
 
 @per_module
@@ -187,11 +187,15 @@ def test_exports_are_proven_where_they_stand(nb):
     assert not bad, "\n".join(bad)
 
 
+CHOOSERS = {("sdcourse/core", "best_device"), ("sdcourse/core", "best_dtype"), ("sdcourse/models", "doctor")}
+
+
 def test_device_belongs_to_the_pipe():
+    "core chooses the device, models' doctor tells of it; nobody else names CUDA."
     places = [("sdcourse/" + name(p), tree(p)) for p in MODULES] + [(nb.name, parsed(c)) for nb in NOTEBOOKS for c in code(nb) if not directive(c, "export", "exports", "exporti")]
     bad = []
     for where, t in places:
-        chosen = {id(n) for f in ast.walk(t) if isinstance(f, ast.FunctionDef) and f.name in ("best_device", "best_dtype") and where == "sdcourse/core" for n in ast.walk(f)}
+        chosen = {id(n) for f in ast.walk(t) if isinstance(f, ast.FunctionDef) and (where, f.name) in CHOOSERS for n in ast.walk(f)}
         for n in ast.walk(t):
             if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "cuda": bad.append(f"{where}: .cuda()")
             if where.startswith("sdcourse/") and isinstance(n, ast.Constant) and isinstance(n.value, str) and re.match(r"cuda(:\d+)?$", n.value) and id(n) not in chosen: bad.append(f'{where}:{n.lineno}: "cuda"')
