@@ -124,8 +124,9 @@ def asked():
 
 def constraints():
     "constraints.txt: what settings.ini asks for and all that this brings, in the versions of this environment."
-    from importlib.metadata import requires, version
+    from importlib.metadata import metadata, requires, version
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
     from packaging.utils import canonicalize_name
     todo, seen = asked(), {}
     while todo:
@@ -133,7 +134,8 @@ def constraints():
         if extras <= seen.setdefault(canonicalize_name(r.name), set()): continue
         seen[canonicalize_name(r.name)] |= extras
         todo += [q for q in map(Requirement, requires(r.name) or []) if not q.marker or any(q.marker.evaluate({"extra": x}) for x in extras)]
-    lines = [f"{name}=={version(name).split('+')[0]}" for name in sorted(seen)]
+    floor = f"{ini()['min_python']}.0" # what does not install on the oldest Python is left out: pip finds one that does
+    lines = [f"{name}=={version(name).split('+')[0]}" for name in sorted(seen) if SpecifierSet(metadata(name)["Requires-Python"] or "").contains(floor)]
     return "# The set that the tests run with, made by tests/write.py --constraints: a record, not a requirement.\n" + "\n".join(lines) + "\n"
 
 
