@@ -225,7 +225,7 @@ def _encode(frames, path, fps, zoom, args):
                 try: ff.stdin.close()
                 except BrokenPipeError: pass
         if code:
-            log.seek(0); raise OSError(f"ffmpeg could not write {path.name}: {log.read().decode(errors='replace').strip()[-300:] or f'exit code {code}'}")
+            log.seek(0); said = log.read().decode(errors="replace").strip().splitlines(); raise OSError(f"ffmpeg could not write {path.name}: {said[-1] if said else f'exit code {code}'}")
     return path
 
 
