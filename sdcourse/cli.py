@@ -8,9 +8,8 @@ Docs: https://sdcourse.github.io/sdcourse/cli.html.md"""
 __all__ = ['main', 'out_path', 'draw', 'lessons_folder', 'copy_lessons']
 
 # %% ../nbs/83_cli.ipynb #717f36c4
-import click, os, sys
+import click, os, sdcourse, sys
 from pathlib import Path
-from . import __version__
 
 # %% ../nbs/83_cli.ipynb #6aa68fce
 class _Skin(click.Group):
@@ -27,7 +26,7 @@ class _Skin(click.Group):
 
 
 @click.group(cls=_Skin, context_settings=dict(help_option_names=["-h", "--help"], max_content_width=100))
-@click.version_option(__version__, message="sdcourse %(version)s")
+@click.version_option(sdcourse.__version__, message="sdcourse %(version)s")
 def main():
     "A course on Stable Diffusion that runs."
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE") # before torch starts: on a shared CPU its slowest calls become several times faster
@@ -73,9 +72,10 @@ def draw(
     from sdcourse.generate import txt2img
     from sdcourse.models import get_scheduler
     from sdcourse.show import labelled_grid, save_png
-    (path, add_seed), seeds, size = out_path(out, prompt), pick_seeds(seed, n), batch_size or 8
+    (path, add_seed), seeds, size = out_path(out, prompt), pick_seeds(seed, n), 8 if batch_size is None else batch_size
+    if size < 1: raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     knobs = dict(negative_prompt=negative_prompt, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale)
-    made_with = dict(prompt=prompt, **knobs, scheduler=type(get_scheduler(pipe, scheduler)).__name__, model=model, sdcourse=__version__, diffusers=diffusers.__version__, torch=torch.__version__)
+    made_with = dict(prompt=prompt, **knobs, scheduler=type(get_scheduler(pipe, scheduler)).__name__, model=model, sdcourse=sdcourse.__version__, diffusers=diffusers.__version__, torch=torch.__version__)
     def write(img, name, seed):
         file = free_path(path.with_name(name))
         try: return save_png(img, file, made_with | dict(seed=seed, height=img.height, width=img.width))
@@ -133,7 +133,7 @@ def _doctor():
 # %% ../nbs/83_cli.ipynb #66b4ecd5
 def lessons_folder() -> Path: # where the notebooks lie
     "The lessons of this installation: inside the package, or `nbs/` of the repository it runs from. Raises `FileNotFoundError` when it has none."
-    here = Path(__file__ if "__file__" in globals() else sys.modules["sdcourse"].__file__).resolve().parent
+    here = Path(sdcourse.__file__).resolve().parent
     for folder in (here / "lessons", here.parent / "nbs"):
         if any(folder.glob("*.ipynb")): return folder
     raise FileNotFoundError("this installation carries no lessons: pip install --force-reinstall --no-deps sdcourse")
@@ -181,26 +181,31 @@ def copy_lessons(
             to.parent.mkdir(parents=True, exist_ok=True); what = "new" if has is None else "updated"
             with atomic(to) as new: new.write_bytes(data)
         given[name] = want; rows.append((name, what))
-    with atomic(note) as new: new.write_text(json.dumps(dict(version=__version__, files=given), indent=1))
+    with atomic(note) as new: new.write_text(json.dumps(dict(version=sdcourse.__version__, files=given), indent=1))
     return rows
 
 # %% ../nbs/83_cli.ipynb #20b2b218
 @main.command("lab")
 @click.argument("folder", default="sdcourse-lessons")
+@click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
 @click.option("--no-open", is_flag=True, help="Only copy the lessons.")
-def _lab(folder, no_open):
-    "Copy the lessons to FOLDER (sdcourse-lessons) and open JupyterLab there. What you changed is kept."
+def _lab(folder, jupyter_options, no_open):
+    """Copy the lessons to FOLDER (sdcourse-lessons) and open JupyterLab there. What you changed is kept.
+
+    JupyterLab's own options go last: sdcourse lab course -- --no-browser
+    """
+    if folder.startswith("-"): folder, jupyter_options = "sdcourse-lessons", (folder, *jupyter_options)
     import subprocess
     from collections import Counter
     from importlib.util import find_spec
     rows = copy_lessons(folder); count = Counter(what for _, what in rows)
-    click.echo(f"{folder}: {len(rows)} files of sdcourse {__version__} (" + ", ".join(f"{n} {what}" for what, n in count.items()) + ")")
+    click.echo(f"{folder}: {len(rows)} files of sdcourse {sdcourse.__version__} (" + ", ".join(f"{n} {what}" for what, n in count.items()) + ")")
     for name, what in rows:
         if what == "yours": click.echo(f"kept {name}: you changed it")
         if what == "yours, newer": click.echo(f"kept {name}: you changed it, and this version has another one; rename yours and run this again to get it")
     if no_open: return click.echo(f"open it with: jupyter lab {folder}")
     if find_spec("jupyterlab") is None: raise ModuleNotFoundError(f"JupyterLab is not installed: pip install jupyterlab, then: jupyter lab {folder}")
-    raise click.exceptions.Exit(subprocess.run([sys.executable, "-m", "jupyterlab", folder]).returncode)
+    raise click.exceptions.Exit(subprocess.run([sys.executable, "-m", "jupyterlab", *jupyter_options, folder]).returncode)
 
 # %% ../nbs/83_cli.ipynb #62ea234c
-if __name__ == "__main__": main(prog_name="sdcourse")
+if __name__ == "__main__" and "__file__" in globals(): main(prog_name="sdcourse") # python -m sdcourse.cli; a notebook has no __file__
