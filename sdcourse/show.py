@@ -225,7 +225,7 @@ def _encode(frames, path, fps, zoom, args):
                 try: ff.stdin.close()
                 except BrokenPipeError: pass
         if code:
-            log.seek(0); raise OSError(f"ffmpeg could not write {path.name}: {log.read().decode(errors='replace').strip()[-300:] or f'exit code {code}'}")
+            log.seek(0); said = log.read().decode(errors="replace").strip().splitlines(); raise OSError(f"ffmpeg could not write {path.name}: {said[-1] if said else f'exit code {code}'}")
     return path
 
 
@@ -248,8 +248,8 @@ def save_mp4(
     Raises `ValueError` for no frames or frames of different sizes, `OSError` when it cannot be written; then an older file is left as it was."""
     def args(w, h):
         even = f"pad={w + w % 2}:{h + h % 2},fillborders=right={w % 2}:bottom={h % 2}:mode=smear," if w % 2 or h % 2 else ""
-        return ["-vf", f"{even}scale=out_color_matrix=bt709:out_range=tv", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "17", "-movflags", "+faststart",
-                "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"] # the colours are named, or browsers guess
+        colours = "scale=out_color_matrix=bt709:out_range=tv,setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709" # all four, or browsers guess: 13/255 off
+        return ["-vf", even + colours, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "17", "-movflags", "+faststart"]
     return _encode(frames, _suffix(path, ".mp4", ": for a GIF there is save_gif" if str(path).lower().endswith(".gif") else ""), fps, zoom, args)
 
 
