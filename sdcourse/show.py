@@ -307,11 +307,13 @@ def _line(s):
 def save_png(
     img, # PIL.Image
     path, # file name ending in .png; an older file is replaced when the new one is whole (`core.free_path` finds a free name)
-    settings: dict, # what made the picture: prompt, negative_prompt, seed, num_inference_steps, guidance_scale, scheduler, height, width, model, ...
+    settings: dict | None = None, # what made the picture: prompt, negative_prompt, seed, num_inference_steps, ...; None: what the picture itself carries in `.info["sdcourse"]`, as those of `txt2img` do
 ) -> Path: # `path`
     "Write a PNG that carries `settings` in its text: `read_settings` gets them back, and they read well in other programs. Raises `ValueError` for another suffix."
     from PIL.PngImagePlugin import PngInfo
     path = _suffix(path, ".png", ": only a PNG keeps its settings")
+    if settings is None: settings = img.info.get("sdcourse", {})
+    if isinstance(settings, str): settings = json.loads(settings) # the picture comes from such a file
     info = PngInfo()
     for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse")}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
     info.add_text("sdcourse", json.dumps(settings, default=str)) # ASCII only: any prompt survives
@@ -326,4 +328,5 @@ def read_settings(
     with Image.open(path) as img:
         img.load(); text = getattr(img, "text", {})
     if "sdcourse" not in text: raise ValueError(f"{Path(path).name} carries no sdcourse settings: it was not made by save_png, or another program has dropped them")
-    return json.loads(text["sdcourse"])
+    try: return json.loads(text["sdcourse"])
+    except ValueError: raise ValueError(f"{Path(path).name}: its sdcourse settings are damaged: {shorten(text['sdcourse'])}") from None
