@@ -76,7 +76,7 @@ def _font(size):
 def _wrap(text, font, width, most=6):
     "`text` in at most `most` lines of at most `width` pixels."
     lines = []
-    for para in str(text).splitlines():
+    for para in text.splitlines():
         line = ""
         for word in para.split():
             if font.getlength(f"{line} {word}".strip()) <= width: line = f"{line} {word}".strip(); continue
@@ -91,10 +91,13 @@ def _wrap(text, font, width, most=6):
     return lines[:most - 1] + [last + "…"]
 
 
+def _text(x): return str(x)[:2000] # a page has no room for more
+
+
 def _labels(name, labels, n, what):
     if labels is None: return None
     if isinstance(labels, str): raise TypeError(f"{name} must be a list of {n} texts, got the single text {shorten(labels)}")
-    labels = [str(l) for l in labels]
+    labels = [_text(l) for l in labels]
     if len(labels) != n: raise ValueError(f"{len(labels)} {name} for {n} {what}: give one for each, '' for none")
     return labels
 
@@ -137,8 +140,8 @@ def labelled_grid(
     heights = [max(h, max((len(t) for t in side[r:r + 1]), default=0) * line_height(font)) for r in range(rows)]
     heads = [_wrap(t, font, w) for t in col_labels or []]; head = max(map(len, heads), default=0) * line_height(font)
     width = left + cols * (w + gap) - gap
-    if title is not None: width = max(width, min(math.ceil(big.getlength(str(title))), 26 * font_size))
-    titles = _wrap(title, big, width) if title is not None else []; top = len(titles) * line_height(big) + (pad if titles else 0)
+    if title is not None: width = max(width, min(max(math.ceil(big.getlength(l)) for l in _text(title).splitlines() or [""]), 26 * font_size))
+    titles = _wrap(_text(title), big, width) if title is not None else []; top = len(titles) * line_height(big) + (pad if titles else 0)
     height = top + head + (pad if head else 0) + sum(heights) + sum(below) + (rows - 1) * gap
     page = Image.new("RGB", (width + 2 * pad, height + 2 * pad), background); d = ImageDraw.Draw(page)
     def write(lines, x, y, f, anchor="ma"):
