@@ -24,7 +24,7 @@ def write(rows, path):
     info = {"info": {"features": {"image": {"_type": "Image"}} | {k: feature(c.type) for k, c in cols.items()}}}
     table = pa.table({"image": image} | cols).replace_schema_metadata({"huggingface": json.dumps(info)})
     path.parent.mkdir(parents=True, exist_ok=True); part = path.with_suffix(".part")
-    pq.write_table(table, part, compression="zstd", row_group_size=512); os.replace(part, path)
+    pq.write_table(table, part, compression="zstd"); os.replace(part, path)
 
 def compare(built, shipped):
     "Print how many rows of two parquet files are the same, pictures and words; True when all are."

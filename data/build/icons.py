@@ -84,7 +84,7 @@ def row(pic, e, style, style_words, work, package, licence, derived=None):
 def drawn(rows, style, package, style_words, work, licence, cache):
     "All rows of one style that is drawn from a package."
     p = PACKAGES[package]; icons, chars = read_json(fetch(package, cache), "icons.json", "chars.json")
-    if chars is None: chars, = read_json(fetch("fluent-flat", cache), "chars.json")       # the color set has no table of its own but the same names
+    if style == "fluent3d": chars, = read_json(fetch("fluent-flat", cache), "chars.json")  # the same names, and 29 code points more than its own table has
     pics = ((e, svg(icons, name)) for e, name in matches(rows, icons, chars))
     out = [row(shrink(draw_svg(s)), e, style, style_words, work, f"{p['name']}@{p['version']}", licence) for e, s in pics if s]
     return [r for r in out if r]
