@@ -56,10 +56,9 @@ def draw(
     n: int = 1, # pictures; picture k has the seed seed + k
     seed: int | None = None, # None: picked freshly
     grid: bool = False, # True: one more file with all of them, labelled
-    model: str = "", # the model's name, noted in the pictures
     negative_prompt: str = "", # what to steer away from
-    num_inference_steps: int = 25, # denoising steps
-    guidance_scale: float = 7.5, # 1: off
+    num_inference_steps: int | None = None, # denoising steps; None: what suits the model
+    guidance_scale: float | None = None, # 1: off; None: what suits the model
     height: int | None = None, # pixels; None: the model's
     width: int | None = None, # pixels; None: the model's
     scheduler: str | None = None, # a name of `models.SCHEDULERS`; None: the model's own
@@ -70,23 +69,22 @@ def draw(
     import diffusers, torch
     from sdcourse.core import free_path, pick_seeds
     from sdcourse.generate import txt2img
-    from sdcourse.models import get_scheduler
     from sdcourse.show import labelled_grid, save_png
     (path, add_seed), seeds, size = out_path(out, prompt), pick_seeds(seed, n), 8 if batch_size is None else batch_size
     if size < 1: raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    knobs = dict(negative_prompt=negative_prompt, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale)
-    made_with = dict(prompt=prompt, **knobs, scheduler=type(get_scheduler(pipe, scheduler)).__name__, model=model, sdcourse=sdcourse.__version__, diffusers=diffusers.__version__, torch=torch.__version__)
-    def write(img, name, seed):
+    versions = dict(sdcourse=sdcourse.__version__, diffusers=diffusers.__version__, torch=torch.__version__)
+    def write(img, name, settings):
         file = free_path(path.with_name(name))
-        try: return save_png(img, file, made_with | dict(seed=seed, height=img.height, width=img.width))
+        try: return save_png(img, file, settings | versions)
         except BaseException: file.unlink(missing_ok=True); raise # free_path keeps the place with an empty file
     drawn = []
     for at in range(0, n, size):
-        imgs = txt2img(pipe, prompt, n=len(seeds[at:at + size]), seed=seeds[at:at + size], height=height, width=width, scheduler=scheduler, batch_size=size, progress=progress, **knobs)
-        for s, img in zip(seeds[at:at + size], imgs, strict=True):
-            yield write(img, f"{path.stem}-{s}.png" if add_seed or n > 1 else path.name, s)
+        some = seeds[at:at + size]
+        imgs = txt2img(pipe, prompt, negative_prompt=negative_prompt, n=len(some), seed=some, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, height=height, width=width, scheduler=scheduler, progress=progress)
+        for s, img in zip(some, imgs, strict=True):
+            yield write(img, f"{path.stem}-{s}.png" if add_seed or n > 1 else path.name, img.info["sdcourse"])
             if grid: drawn.append(img)
-    if grid: yield write(labelled_grid(drawn, captions=[f"seed {s}" for s in seeds], title=prompt), f"{path.stem}-grid.png", seeds)
+    if grid: yield write(labelled_grid(drawn, captions=[f"seed {s}" for s in seeds], title=prompt), f"{path.stem}-grid.png", drawn[0].info["sdcourse"] | dict(seed=seeds))
 
 # %% ../nbs/83_cli.ipynb #8c845b3a
 @main.command("txt2img")
@@ -115,11 +113,11 @@ def _txt2img(prompt, n, seed, steps, guidance, negative, model, out, grid, heigh
     from sdcourse.core import pick_seeds
     out_path(out, prompt) # a wrong place is said before the model loads
     seeds = pick_seeds(seed, n)
-    from sdcourse.models import load, suits
-    pipe = load(model, device=device); own = suits(pipe)
+    from sdcourse.models import load
+    pipe = load(model, device=device)
     if seed is None: click.echo(f"seed {seeds[0]}: again with --seed {seeds[0]}", err=True)
-    for path in draw(pipe, prompt, out, model=model, n=n, seed=seeds[0], grid=grid, batch_size=batch_size, scheduler=scheduler, negative_prompt=negative, height=height, width=width, progress=not quiet,
-                     num_inference_steps=own["steps"] if steps is None else steps, guidance_scale=own["guidance"] if guidance is None else guidance):
+    for path in draw(pipe, prompt, out, n=n, seed=seeds[0], grid=grid, batch_size=batch_size, scheduler=scheduler, negative_prompt=negative, height=height, width=width,
+                     num_inference_steps=steps, guidance_scale=guidance, progress=not quiet):
         click.echo(path)
 
 # %% ../nbs/83_cli.ipynb #164ef906

@@ -187,7 +187,7 @@ def test_exports_are_proven_where_they_stand(nb):
     assert not bad, "\n".join(bad)
 
 
-CHOOSERS = {("sdcourse/core", "best_device"), ("sdcourse/core", "best_dtype"), ("sdcourse/models", "doctor")}
+CHOOSERS = {("sdcourse/core", "best_device"), ("sdcourse/core", "best_dtype"), ("sdcourse/core", "check_device"), ("sdcourse/models", "doctor")}
 
 
 def test_device_belongs_to_the_pipe():
