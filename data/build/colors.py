@@ -26,9 +26,9 @@ def classify(rgb):
     name(c & (h >= 292) & (h < 320) & (v < .7), "purple"); name(v < .17, "black")
     return out
 
-def main_color(rgb, alpha, share=.40):
-    "The colour word that covers at least `share` of the opaque pixels, the largest first; None when no colour does."
+def main_colors(rgb, alpha, share=.40):
+    "The colour words that each cover at least `share` of the opaque pixels, the largest first: none, one or two."
     m = alpha > 128
-    if m.sum() < 20: return None
-    n = np.bincount(classify(rgb)[m], minlength=len(NAMES))/m.sum(); i = int(np.argsort(-n)[0])
-    return NAMES[i] if round(float(n[i]), 3) >= share else None
+    if m.sum() < 20: return []
+    n = np.bincount(classify(rgb)[m], minlength=len(NAMES))/m.sum()
+    return [NAMES[i] for i in np.argsort(-n) if round(float(n[i]), 3) >= share]

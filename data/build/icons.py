@@ -2,7 +2,7 @@
 import json
 from pathlib import Path
 import numpy as np
-from colors import WORDS, main_color
+from colors import WORDS, main_colors
 from fetch import PACKAGES, fetch, read_json
 from naming import captions, key, subject, words
 from pictures import draw_svg, off_white, on_white, shrink, webp
@@ -75,16 +75,17 @@ def row(pic, e, style, style_words, work, package, licence, derived=None):
     rgb, alpha = on_white(pic)
     if (alpha > 128).sum() < 40 or (style in INK and words(e["subject"]) & INK_WRONG): return None
     fg = np.where(pic[..., 3:] > .02, pic[..., :3]/np.maximum(pic[..., 3:], .02), 1).clip(0, 1)
+    colors = [] if style in INK else main_colors((fg*255).astype(np.uint8), alpha)
     r = dict(subject=e["subject"], label=e["label"], style=style, style_words=style_words, keywords=e["keywords"], group=e["group"], subgroup=e["subgroup"],
-             main_color=None if style in INK else main_color((fg*255).astype(np.uint8), alpha))
-    r |= dict(captions=captions(r), weight=e["weight"], split="holdout" if e["hexcode"] in HOLDOUT.get(style, ()) else "train", derived=derived,
+             main_color=colors[0] if colors else None)
+    r |= dict(captions=captions(r, next((c for c in colors if c != "black"), None)), weight=e["weight"], split="holdout" if e["hexcode"] in HOLDOUT.get(style, ()) else "train", derived=derived,
               source=work, package=package, license=licence, hexcode=e["hexcode"])
     return dict(image=webp(off_white(rgb, alpha)), on_white=(rgb, alpha), emoji=e, **r)
 
 def drawn(rows, style, package, style_words, work, licence, cache):
     "All rows of one style that is drawn from a package."
     p = PACKAGES[package]; icons, chars = read_json(fetch(package, cache), "icons.json", "chars.json")
-    if style == "fluent3d": chars, = read_json(fetch("fluent-flat", cache), "chars.json")  # the same names, and 29 code points more than its own table has
+    if not chars: chars, = read_json(fetch("fluent-flat", cache), "chars.json")          # the color set's own table is empty; its names are those of the flat set
     pics = ((e, svg(icons, name)) for e, name in matches(rows, icons, chars))
     out = [row(shrink(draw_svg(s)), e, style, style_words, work, f"{p['name']}@{p['version']}", licence) for e, s in pics if s]
     return [r for r in out if r]

@@ -44,10 +44,10 @@ def with_color(subj, color):
     bare = re.sub("^an? ", "", subj); art = "" if bare == subj else "an " if color == "orange" else "a "
     return f"{art}{color} {bare}"
 
-def captions(row):
-    "Two to four ways to say what a row shows; every one ends in the style."
-    s, style, color = row["subject"], row["style"], row["main_color"]
+def captions(row, color):
+    "Two to four ways to say what a row shows; every one ends in the style. `color` may be None."
+    s, style = row["subject"], row["style"]
     out = [f"{s}, {style} style", f"{s}, {row['style_words']} style"]
-    if color and color != "black" and row["group"] in COLORED and not words(s) & WORDS and (c := with_color(s, color)): out.append(f"{c}, {style} style")
+    if color and row["group"] in COLORED and not words(s) & WORDS and (c := with_color(s, color)): out.append(f"{c}, {style} style")
     extra = [k for k in row["keywords"] if key(k) not in key(s) and len(k) > 2 and not re.search("[^a-z ]", k)][:2]
     return out+[f"{s}, {', '.join(extra)}, {style} style"] if extra else out
