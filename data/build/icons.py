@@ -85,7 +85,7 @@ def row(pic, e, style, style_words, work, package, licence, derived=None):
 def drawn(rows, style, package, style_words, work, licence, cache):
     "All rows of one style that is drawn from a package."
     p = PACKAGES[package]; icons, chars = read_json(fetch(package, cache), "icons.json", "chars.json")
-    if not chars: chars, = read_json(fetch("fluent-flat", cache), "chars.json")          # the color set's own table is empty; its names are those of the flat set
+    if style == "fluent3d": chars, = read_json(fetch("fluent-flat", cache), "chars.json")  # its own table is empty (as noto-v1's, where labels serve); its names are the flat set's
     pics = ((e, svg(icons, name)) for e, name in matches(rows, icons, chars))
     out = [row(shrink(draw_svg(s)), e, style, style_words, work, f"{p['name']}@{p['version']}", licence) for e, s in pics if s]
     return [r for r in out if r]
