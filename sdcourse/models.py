@@ -127,7 +127,7 @@ def _resolve(name):
 
 def _from_pretrained(source, dtype, safety_checker):
     import torch
-    from diffusers import StableDiffusionPipeline
+    with _quiet(): from diffusers import StableDiffusionPipeline
     kw = dict(dtype=dtype, use_safetensors=True) | ({} if safety_checker else dict(safety_checker=None, requires_safety_checker=False))
     if Path(source).is_dir():
         _check_folder(Path(source))
@@ -141,13 +141,15 @@ def _from_pretrained(source, dtype, safety_checker):
 
 @contextmanager
 def _quiet():
-    "No progress bars while local files load."
+    "No progress bars while local files load, and no advice to install torchvision, which is not needed."
     from diffusers.utils import logging as dl
     from transformers.utils import logging as tl
-    was = [(l, l.is_progress_bar_enabled()) for l in (dl, tl)]
+    was, level = [(l, l.is_progress_bar_enabled()) for l in (dl, tl)], tl.get_verbosity()
     for l, _ in was: l.disable_progress_bar()
+    tl.set_verbosity_error()
     try: yield
     finally:
+        tl.set_verbosity(level)
         for l, on in was:
             if on: l.enable_progress_bar()
 
