@@ -6,7 +6,7 @@ Docs: https://sdcourse.github.io/sdcourse/train_judge.html.md"""
 
 # %% auto #0
 __all__ = ['COUNTS', 'WEIGHTS', 'judge_classes', 'truth', 'JudgeNet', 'jitter', 'JudgeData', 'judge_loss', 'train_judge_net',
-           'examine', 'save_judge', 'write_manifest', 'main']
+           'examine', 'save_judge', 'write_manifest']
 
 # %% ../nbs/51_train_judge.ipynb #1f56ec37
 import argparse, hashlib, io, json, math, time
@@ -97,12 +97,12 @@ class JudgeData(torch.utils.data.IterableDataset):
         rows, # N dicts, from `load_icons`
         classes: dict, # from `judge_classes`
         *,
-        batch: int = 128, # pictures in a batch
+        batch: int = 64, # pictures in a batch
         seed: int = 0, # of the whole run
         start: int = 0, # first batch
-        strength: float = 1., # of the jitter
+        strength: float = .6, # of the jitter
     ):
-        self.aug = Augmenter(rgba, rows, p_white=.3, p_recolor=.4, p_multi=.2, p_pair=.08, p_small=.15)     # the rare facets are asked more often
+        self.aug = Augmenter(rgba, rows, p_white=.3, p_recolor=.3, p_multi=.2, p_pair=.08)     # the rare facets are asked more often
         self.own = [main_color(premultiply(p)) for p in rgba]
         self.batch, self.seed, self.start, self.strength = batch, seed, start, strength
         self.ids = {k: {c: j for j, c in enumerate(v)} for k, v in classes.items()}
@@ -125,7 +125,7 @@ class JudgeData(torch.utils.data.IterableDataset):
         return x, {k: torch.tensor([ids.get(a[k], -100) for a in answers]) for k, ids in self.ids.items()}
 
 # %% ../nbs/51_train_judge.ipynb #284939e8
-WEIGHTS = dict(subject=1., style=.4, setting=.3, color=.3, count=.3)
+WEIGHTS = dict(subject=1., style=.4, setting=.2, color=.3, count=.4)
 
 
 def judge_loss(
@@ -142,7 +142,7 @@ def train_judge_net(
     rows, # N dicts, from `load_icons`
     *,
     minutes: float = 12, # time to spend, all calls on this folder together
-    batch: int = 128, # pictures in a step
+    batch: int = 64, # pictures in a step
     lr: float = 3e-3, # the highest learning rate
     seed: int = 0, # of weights, data and jitter
     threads: int = 1, # of torch; a second process makes the pictures. On two shared cores one thread is faster than two
@@ -204,13 +204,14 @@ def save_judge(
     classes: dict, # from `judge_classes`
     exam: dict, # from `examine`
     folder, # where to write
-    **notes, # further facts for judge.json: steps, minutes, ...
+    *,
+    notes: dict | None = None, # further facts for judge.json: steps, minutes, ...
 ):
     "Write judge.safetensors (fp16), judge.json and manifest.json (bytes and SHA-256 of every other file in the folder)."
     from safetensors.torch import save_file
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
     with atomic(folder / "judge.safetensors") as tmp: save_file({k: v.half().contiguous() for k, v in net.state_dict().items() if "num_batches" not in k}, str(tmp))
-    info = dict(classes=classes, exam=exam, **notes, licence="Apache-2.0; trained on Noto Emoji (Apache-2.0) and Fluent Emoji (MIT) icons: see LICENSES.md of the data",
+    info = dict(classes=classes, exam=exam, **(notes or {}), licence="Apache-2.0; trained on Noto Emoji (Apache-2.0) and Fluent Emoji (MIT) icons: see LICENSES.md of the data",
                 about="Trained on real icons only. It shares no weight with the pocket model and saw no generated picture.")
     with atomic(folder / "judge.json") as tmp: tmp.write_text(json.dumps(info, ensure_ascii=False) + "\n", encoding="utf-8")
     write_manifest(folder)
@@ -224,7 +225,7 @@ def write_manifest(
     with atomic(Path(folder) / "manifest.json") as tmp: tmp.write_text(json.dumps(dict(files=files), indent=1) + "\n", encoding="utf-8")
 
 # %% ../nbs/51_train_judge.ipynb #b25e32cd
-def main(
+def _main(
     argv=None, # the words of the command line; None: those of this process
 ):
     "python -m sdcourse.train_judge RUN: train, examine and save a judge."
@@ -234,8 +235,8 @@ def main(
     a = p.parse_args(argv); rgba, rows = load_icons(a.data / "icons.parquet"); classes = judge_classes(rows)
     net = train_judge_net(a.run, rgba, rows, minutes=a.minutes, seed=a.seed, threads=a.threads, log=lambda s: print(s, flush=True))
     exam = examine(net, *load_icons(a.data / "icons.parquet", split="holdout"), classes)
-    save_judge(net, classes, exam, a.run / "judge", steps=torch.load(a.run / "judge.ck", weights_only=True)["i"], minutes=a.minutes)
+    save_judge(net, classes, exam, a.run / "judge", notes=dict(steps=torch.load(a.run / "judge.ck", weights_only=True)["i"], minutes=a.minutes))
     for k, e in exam.items(): print(f"{k:8} {e['right'] / e['trials']:.1%} right of {e['trials']}" + (f", {e['top5'] / e['trials']:.1%} among the first five" if k == "subject" else ""))
 
 # %% ../nbs/51_train_judge.ipynb #bf20c221
-if __name__ == "__main__": main()
+if __name__ == "__main__": _main()
