@@ -76,7 +76,7 @@ def _font(size):
 def _wrap(text, font, width, most=6):
     "`text` in at most `most` lines of at most `width` pixels."
     lines = []
-    for para in str(text).splitlines():
+    for para in text.splitlines():
         line = ""
         for word in para.split():
             if font.getlength(f"{line} {word}".strip()) <= width: line = f"{line} {word}".strip(); continue
@@ -91,10 +91,13 @@ def _wrap(text, font, width, most=6):
     return lines[:most - 1] + [last + "…"]
 
 
+def _text(x): return str(x)[:2000] # a page has no room for more
+
+
 def _labels(name, labels, n, what):
     if labels is None: return None
     if isinstance(labels, str): raise TypeError(f"{name} must be a list of {n} texts, got the single text {shorten(labels)}")
-    labels = [str(l) for l in labels]
+    labels = [_text(l) for l in labels]
     if len(labels) != n: raise ValueError(f"{len(labels)} {name} for {n} {what}: give one for each, '' for none")
     return labels
 
@@ -137,8 +140,8 @@ def labelled_grid(
     heights = [max(h, max((len(t) for t in side[r:r + 1]), default=0) * line_height(font)) for r in range(rows)]
     heads = [_wrap(t, font, w) for t in col_labels or []]; head = max(map(len, heads), default=0) * line_height(font)
     width = left + cols * (w + gap) - gap
-    if title is not None: width = max(width, min(math.ceil(big.getlength(str(title))), 26 * font_size))
-    titles = _wrap(title, big, width) if title is not None else []; top = len(titles) * line_height(big) + (pad if titles else 0)
+    if title is not None: width = max(width, min(max(math.ceil(big.getlength(l)) for l in _text(title).splitlines() or [""]), 26 * font_size))
+    titles = _wrap(_text(title), big, width) if title is not None else []; top = len(titles) * line_height(big) + (pad if titles else 0)
     height = top + head + (pad if head else 0) + sum(heights) + sum(below) + (rows - 1) * gap
     page = Image.new("RGB", (width + 2 * pad, height + 2 * pad), background); d = ImageDraw.Draw(page)
     def write(lines, x, y, f, anchor="ma"):
@@ -225,7 +228,7 @@ def _encode(frames, path, fps, zoom, args):
                 try: ff.stdin.close()
                 except BrokenPipeError: pass
         if code:
-            log.seek(0); raise OSError(f"ffmpeg could not write {path.name}: {log.read().decode(errors='replace').strip()[-300:] or f'exit code {code}'}")
+            log.seek(0); said = log.read().decode(errors="replace").strip().splitlines(); raise OSError(f"ffmpeg could not write {path.name}: {said[-1] if said else f'exit code {code}'}")
     return path
 
 
@@ -248,8 +251,8 @@ def save_mp4(
     Raises `ValueError` for no frames or frames of different sizes, `OSError` when it cannot be written; then an older file is left as it was."""
     def args(w, h):
         even = f"pad={w + w % 2}:{h + h % 2},fillborders=right={w % 2}:bottom={h % 2}:mode=smear," if w % 2 or h % 2 else ""
-        return ["-vf", f"{even}scale=out_color_matrix=bt709:out_range=tv", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "17", "-movflags", "+faststart",
-                "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"] # the colours are named, or browsers guess
+        colours = "scale=out_color_matrix=bt709:out_range=tv,setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709" # all four, or browsers guess: 13/255 off
+        return ["-vf", even + colours, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "17", "-movflags", "+faststart"]
     return _encode(frames, _suffix(path, ".mp4", ": for a GIF there is save_gif" if str(path).lower().endswith(".gif") else ""), fps, zoom, args)
 
 
@@ -307,11 +310,13 @@ def _line(s):
 def save_png(
     img, # PIL.Image
     path, # file name ending in .png; an older file is replaced when the new one is whole (`core.free_path` finds a free name)
-    settings: dict, # what made the picture: prompt, negative_prompt, seed, num_inference_steps, guidance_scale, scheduler, height, width, model, ...
+    settings: dict | None = None, # what made the picture: prompt, negative_prompt, seed, num_inference_steps, ...; None: what the picture itself carries in `.info["sdcourse"]`, as those of `txt2img` do
 ) -> Path: # `path`
     "Write a PNG that carries `settings` in its text: `read_settings` gets them back, and they read well in other programs. Raises `ValueError` for another suffix."
     from PIL.PngImagePlugin import PngInfo
     path = _suffix(path, ".png", ": only a PNG keeps its settings")
+    if settings is None: settings = img.info.get("sdcourse", {})
+    if isinstance(settings, str): settings = json.loads(settings) # the picture comes from such a file
     info = PngInfo()
     for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse")}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
     info.add_text("sdcourse", json.dumps(settings, default=str)) # ASCII only: any prompt survives
@@ -326,4 +331,5 @@ def read_settings(
     with Image.open(path) as img:
         img.load(); text = getattr(img, "text", {})
     if "sdcourse" not in text: raise ValueError(f"{Path(path).name} carries no sdcourse settings: it was not made by save_png, or another program has dropped them")
-    return json.loads(text["sdcourse"])
+    try: return json.loads(text["sdcourse"])
+    except ValueError: raise ValueError(f"{Path(path).name}: its sdcourse settings are damaged: {shorten(text['sdcourse'])}") from None

@@ -1,0 +1,53 @@
+"Shared by the tests: how a process of its own is run, a copy of the tree to try things on, and the cost table at the end."
+import os, shutil, subprocess, sys, sysconfig
+from pathlib import Path
+import pytest
+from write import ROOT
+
+# no two thread pools fighting for the cores, no waiting for a model hub, no widget of ours in a window
+ENV = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+ENV.pop("IN_TEST", None) # nbdev's commands do nothing where it is set
+SCRIPTS = sysconfig.get_path("scripts")
+CELL_BUDGET, NOTEBOOK_BUDGET = 20, 60 # seconds
+
+
+def run(*cmd, cwd=ROOT, timeout=600, env=None):
+    "Run a command; its output in one text. An exit code other than 0 is a failure that shows it."
+    exe = shutil.which(cmd[0], path=SCRIPTS) or cmd[0]
+    p = subprocess.run([exe, *map(str, cmd[1:])], cwd=cwd, env=env or ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, errors="replace")
+    if p.returncode: pytest.fail(f"{' '.join(map(str, cmd))[:300]} ended with exit code {p.returncode}:\n{p.stdout[-6000:]}", pytrace=False)
+    return p.stdout
+
+
+def python(code, *args, cwd=ROOT, **kw): return run(sys.executable, "-c", code, *args, cwd=cwd, **kw)
+
+
+def tracked():
+    "The files of the repository, new ones included, ignored ones not."
+    out = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    return sorted(p for p in out if p and (ROOT/p).exists())
+
+
+def copy_tree(to, keep=lambda p: True):
+    "A copy of the tracked files that `keep`."
+    for p in filter(keep, tracked()):
+        (to/p).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT/p, to/p, follow_symlinks=False)
+    return to
+
+
+def pytest_addoption(parser): parser.addoption("--budget", action="store_true", help="fail where a notebook or a cell takes longer than its budget (for an idle machine)")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    costs = config.stash.get(COSTS, {})
+    if not costs: return
+    config.cache.set("notebooks/costs", costs)
+    terminalreporter.section("what the notebooks cost")
+    for name, c in sorted(costs.items(), key=lambda kv: -kv[1]["seconds"]):
+        over = " (over budget)" if c["seconds"] > NOTEBOOK_BUDGET or c["slowest_cell"] > CELL_BUDGET else ""
+        terminalreporter.line(f"{c['seconds']:6.1f} s  {name}, {c['cpu']:.1f} s of a core, slowest cell {c['slowest_cell']:.1f} s{over}")
+    terminalreporter.line(f"{sum(c['seconds'] for c in costs.values()):6.1f} s  all {len(costs)}, {sum(c['cpu'] for c in costs.values()):.1f} s of a core; kept in .pytest_cache/v/notebooks/costs")
+
+
+COSTS = pytest.StashKey[dict]()

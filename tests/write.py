@@ -1,0 +1,159 @@
+"""Write what is made and not written by hand. Run `python tests/write.py` after adding a lesson or changing the start page; a test fails until then.
+
+From the notebooks and the address in pyproject.toml it makes
+- nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
+- the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
+- README.md, from the start page;
+- smaller saved pictures: once instead of as PNG and JPEG, and in 256 colours when they are large;
+and with `--constraints` constraints.txt, the tested set, from the packages of this environment."""
+import base64, io, json, re, sys, tomllib
+from configparser import ConfigParser
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NBS = ROOT/"nbs"
+PYPROJECT = tomllib.loads((ROOT/"pyproject.toml").read_text("utf-8"))
+REPO, SITE = (PYPROJECT["project"]["urls"][k].rstrip("/") for k in ("Repository", "Documentation"))
+BRANCH = PYPROJECT["tool"]["nbdev"].get("branch", "main")
+# the decades of the notebooks' numbers
+PARTS = {0: "Start", 1: "Steer", 2: "Open it up", 3: "Build your own", 4: "Teach it", 5: "Judge it", 8: "Workshop", 9: "Back"}
+# the two commands of the README; .ci/run runs the second
+DRAW = 'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e . && .venv/bin/sdcourse txt2img "a red fox in the snow, 3d render style"'
+TEST = 'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[dev]" && .venv/bin/python -m pytest'
+
+
+def ini():
+    "settings.ini's one section."
+    cfg = ConfigParser(interpolation=None, delimiters=["="]); cfg.read(ROOT/"settings.ini", encoding="utf-8")
+    return cfg["DEFAULT"]
+
+
+def pages(): return sorted(NBS.glob("[0-9]*.ipynb"))
+def read(p): return json.loads(p.read_text("utf-8"))
+def source(cell): return "".join(cell["source"])
+def dumps(nb): return json.dumps(nb, sort_keys=True, indent=1, ensure_ascii=False) + "\n" # as nbdev writes it
+def part(p): return int(p.name[0])
+def is_lesson(p): return part(p) != 8
+
+
+def heading(p):
+    "(title, description) of the notebook's first cell."
+    m = re.fullmatch(r"# (.+)\n\n?> (.+)", source(read(p)["cells"][0]).strip())
+    if not m: raise ValueError(f"{p.name}: its first cell must be `# Title` and `> description`, nothing else (the site shows no more of it)")
+    return m.groups()
+
+
+def course():
+    "{part's name: its notebooks}, in reading order."
+    res = {}
+    for p in pages(): res.setdefault(PARTS[part(p)], []).append(p)
+    return res
+
+
+def sidebar():
+    "The text of nbs/sidebar.yml."
+    lines = ["# made by tests/write.py", "website:", "  navbar:", "    right:", "      - icon: github", f"        href: {REPO}", "        aria-label: The course's repository",
+             "  sidebar:", "    contents:", "      - index.ipynb"]
+    for name, nbs in course().items(): lines += [f"      - section: {name}", "        contents:"] + [f"          - {p.name}" for p in nbs]
+    return "\n".join(lines) + "\n"
+
+
+def cell(id, text, kind="markdown"):
+    "A notebook cell with an id of its own, by which it is found again."
+    res = dict(cell_type=kind, id=id, metadata={}, source=text.splitlines(keepends=True))
+    return res if kind == "markdown" else {**res, "execution_count": None, "outputs": []}
+
+
+def badge(p):
+    "The cell that opens a lesson on Colab."
+    url = f"https://colab.research.google.com/github/{REPO.removeprefix('https://github.com/')}/blob/{BRANCH}/nbs/{p.name}"
+    return cell("badge", f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({url})")
+
+
+def setup():
+    "The cell that installs the course where it is missing; it comes before any import."
+    return cell("setup", f'#| hide\nfrom importlib.util import find_spec\nif not find_spec("sdcourse"):\n    %pip install -q git+{REPO}', "code")
+
+
+def install():
+    "The start page's commands."
+    return cell("install", f"""```bash
+git clone {REPO} && cd {REPO.rsplit('/')[-1]}
+{DRAW}
+```
+
+The picture is in a file that the last line names. And this runs every lesson and every test, in a few minutes:
+
+```bash
+{TEST}
+```""")
+
+
+def course_map():
+    "The start page's map: each notebook with its description."
+    return cell("map", "\n\n".join(f"**{name}**\n\n" + "\n".join(f"- [{t}]({p.name}): {d}" for p, (t, d) in ((p, heading(p)) for p in nbs)) for name, nbs in course().items()))
+
+
+def with_cells(nb, cells, at=None):
+    "The notebook with the made `cells`: in place of those with the same ids, or put in at `at`."
+    ids = [c["id"] for c in cells]
+    if at is not None: nb["cells"] = [c for c in nb["cells"] if c["id"] not in ids]; nb["cells"][at:at] = cells
+    else: nb["cells"] = [next((n for n in cells if n["id"] == c["id"]), c) for c in nb["cells"]]
+    return nb
+
+
+def readme(nb):
+    "README.md, from the start page: its links made to hold at the top of the repository, the names of the repository's files made links."
+    text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
+    text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
+    text = re.sub(r"(?<![\[`])`([\w./-]+)`(?!\])", lambda m: f"[{m[1]}]({m[1]})" if "." in m[1] and (ROOT/m[1]).is_file() else m[0], text)
+    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n{text}\n"
+
+
+def small(nb):
+    "The notebook with its saved pictures made small. A picture that is small already stays as it is, to the byte."
+    from PIL import Image
+    for c in nb["cells"]:
+        for data in (o["data"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})):
+            data.pop("image/jpeg", None)
+            raw = base64.b64decode("".join(data["image/png"]))
+            if len(raw) < 8000 or (img := Image.open(io.BytesIO(raw))).mode == "P": continue
+            img.convert("RGB").quantize(256).save(f := io.BytesIO(), "PNG", optimize=True)
+            data["image/png"] = base64.b64encode(f.getvalue()).decode()
+    return nb
+
+
+def made():
+    "{path: what it should hold} of everything that is made."
+    res = {p: dumps(small(with_cells(read(p), [badge(p), setup()], at=1) if is_lesson(p) else read(p))) for p in pages()}
+    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
+    return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
+
+
+def asked():
+    "The requirements of settings.ini, all extras."
+    from packaging.requirements import Requirement
+    return [r for k, v in ini().items() if k.endswith("requirements") for r in map(Requirement, v.split()) if r.name != PYPROJECT["project"]["name"]]
+
+
+def constraints():
+    "constraints.txt: what settings.ini asks for and all that this brings, in the versions of this environment."
+    from importlib.metadata import metadata, requires, version
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+    from packaging.utils import canonicalize_name
+    todo, seen = asked(), {}
+    while todo:
+        r = todo.pop(); extras = {"", *r.extras}
+        if extras <= seen.setdefault(canonicalize_name(r.name), set()): continue
+        seen[canonicalize_name(r.name)] |= extras
+        todo += [q for q in map(Requirement, requires(r.name) or []) if not q.marker or any(q.marker.evaluate({"extra": x}) for x in extras)]
+    floor = f"{ini()['min_python']}.0" # what does not install on the oldest Python is left out: pip finds one that does
+    lines = [f"{name}=={version(name).split('+')[0]}" for name in sorted(seen) if SpecifierSet(metadata(name)["Requires-Python"] or "").contains(floor)]
+    return "# The set that the tests run with, made by tests/write.py --constraints: a record, not a requirement.\n" + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    files = {ROOT/"constraints.txt": constraints()} if "--constraints" in sys.argv else made()
+    for p, text in files.items():
+        if not p.exists() or p.read_text("utf-8") != text: p.write_text(text, "utf-8"); print("wrote", p.relative_to(ROOT))
