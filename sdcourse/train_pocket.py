@@ -9,7 +9,7 @@ __all__ = ['GPU', 'STAGES', 'SHARES', 'Recipe', 'atomic_folder', 'write_manifest
            'token_ids', 'train_tokenizer', 'caption_texts', 'make_tokenizer', 'new_clip', 'contrastive', 'cut_padding',
            'train_clip', 'new_vae', 'vae_loss', 'train_vae', 'LatentPool', 'fill_latents', 'new_unet',
            'noise_scheduler', 'min_snr_weight', 'drop_captions', 'unet_parts', 'train_unet', 'build_pipeline',
-           'save_folder', 'save_pocket', 'matching', 'train_image_tower', 'train_model', 'main']
+           'save_folder', 'save_pocket', 'matching', 'train_image_tower', 'train_model', 'train_command']
 
 # %% ../nbs/86_train_pocket.ipynb #01c2d760
 import argparse, ctypes, hashlib, itertools, json, os, shutil, time
@@ -25,16 +25,16 @@ from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, load_icons, plura
 class Recipe:
     "The numbers of a training."
     clip_batch: int = 128 # pairs a step: each picture has 127 wrong captions to tell apart
-    clip_lr: float = 1e-3
+    clip_lr: float = 1e-3 # peak learning rate of CLIP
     clip_width: int = 128 # of both towers; the UNet's cross_attention_dim
     vocab: int = 5000 # BPE tokens
     vae_batch: int = 16 # pictures a step
-    vae_lr: float = 1.5e-3
+    vae_lr: float = 1.5e-3 # peak learning rate of the autoencoder
     vae_channels: tuple = (24, 48, 96) # two halvings: 64 pixels to 16 latents
     kl: float = 1e-3 # weight of the KL term
     unet_batch: int = 64 # latents a step
-    unet_lr: float = 8e-4
-    unet_channels: tuple = (48, 96, 192)
+    unet_lr: float = 8e-4 # peak learning rate of the UNet
+    unet_channels: tuple = (48, 96, 192) # of each level
     shard: int = 256 # latents encoded and stored together
     pool: int = 20480 # latents kept
     reuse: float = 3. # how often a latent is drawn, on the average, before new ones take its place
@@ -108,7 +108,8 @@ def fit(
     minutes: float | None = None, # the budget in minutes, over all calls
     steps: int | None = None, # or in steps
     call_minutes: float | None = None, # end this call earlier
-    warmup: int = 200, cooldown: float = .4, # of the learning rate
+    warmup: int = 200, # steps until the learning rate is full
+    cooldown: float = .4, # the last part of the budget, in which it falls to zero
     after=None, # called after each update: EMA
     every: float = 60., # seconds between checkpoints
 ): # generator of dicts: `step`, `lr`, `progress` and what `step` logs (tensors)
@@ -153,7 +154,7 @@ class Run:
         self.rgba, self.rows = load_icons(self.icons, groups=groups); self.augmenter = Augmenter(self.rgba, self.rows)
         note = self.folder/"run.json"; old = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
         if not isinstance(recipe, Recipe):
-            start = Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in old["recipe"].items()}) if old else GPU if self.device.type == "cuda" else Recipe()
+            start = Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in old["recipe"].items()}) if old else GPU if self.device.type != "cpu" else Recipe()
             recipe = replace(start, **(recipe or {}))
         self.recipe, shape = recipe, {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(recipe).items()}
         same = dict(icons=_sha(self.icons), groups=sorted(groups or []), seed=seed)
@@ -168,9 +169,9 @@ class Run:
                         for f in (Path(base)/part).iterdir(): shutil.copyfile(f, new/f.name)
             with atomic(note) as t: t.write_text(json.dumps(dict(same, recipe=shape), indent=1) + "\n", encoding="utf-8")
         self.scratch = "base" not in (old or same)
-        amp = best_dtype(self.device, training=True) if self.device.type == "cuda" else torch.bfloat16 if torch.backends.cpu.get_cpu_capability() == "AVX512" and _cpu_has("avx512_bf16") else torch.float32
+        amp = best_dtype(self.device, training=True) if self.device.type != "cpu" else torch.bfloat16 if torch.backends.cpu.get_cpu_capability() == "AVX512" and _cpu_has("avx512_bf16") else torch.float32
         self.amp = torch.float32 if amp == torch.float16 else amp                       # float16 would need loss scaling
-        if self.device.type == "cuda": torch.set_float32_matmul_precision("high")
+        if self.device.type != "cpu": torch.set_float32_matmul_precision("high")
 
     def autocast(self): return torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp != torch.float32)
 
@@ -199,7 +200,7 @@ class Run:
         start: int = 0, # the number of the first batch
     ): # endless: (float32 (n, 3, 64, 64) in [-1, 1], token ids (n, 77)) on the device
         "Augmented batches number `start`, `start` + 1, ...; on a GPU's machine worker processes make them ahead."
-        workers = max(0, (os.cpu_count() or 2) - 2) if self.device.type == "cuda" else 0
+        workers = max(0, (os.cpu_count() or 2) - 2) if self.device.type != "cpu" else 0
         if workers: os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         loader = torch.utils.data.DataLoader(_Batches(self.augmenter, self.part("tokenizer"), n, (self.seed, STAGES.index(stage))), sampler=itertools.count(start), batch_size=None, num_workers=workers,
                                              prefetch_factor=2 if workers else None, collate_fn=_as_is, generator=torch.Generator().manual_seed(0)) # numpy arrays as they are: no shared memory, which is small in containers
@@ -345,7 +346,8 @@ def new_vae(
 def vae_loss(
     x, # pictures (n, 3, h, w) in [-1, 1]
     xhat, # what came back
-    mean, logvar, # of the latents, (n, 4, h', w')
+    mean, # of the latents, (n, 4, h', w')
+    logvar, # of the latents, (n, 4, h', w')
     kl: float, # weight of the KL term
 ): # loss, the L1 part, the KL part
     "L1, L1 of the edges, and the KL divergence from N(0, 1) (Kingma & Welling 2014, appendix B), each a mean over its numbers."
@@ -623,7 +625,7 @@ def _line(stage, logs, seconds):
     return f"{stage} {logs[-1]['step']}{at} {' '.join(words)} ({len(logs) / max(seconds, 1e-3):.1f} steps/s)"
 
 
-def main(
+def train_command(
     argv=None, # the words after the program's name; None: of the command line
 ):
     "`python -m sdcourse.train_pocket RUN --data data --minutes 30`."
@@ -632,7 +634,7 @@ def main(
     p.add_argument("--minutes", type=float, default=30, help="budget of all stages, over all calls; the learning rate ends at zero"); p.add_argument("--steps", type=int, help="or: steps of each stage")
     p.add_argument("--call-minutes", type=float, help="end this call after so many minutes; the same command goes on"); p.add_argument("--from", dest="base", help="a diffusers folder to go on from")
     p.add_argument("--groups", nargs="*", help="CLDR subgroups such as animal-mammal; all by default"); p.add_argument("--stage", nargs="*", dest="stages", metavar="STAGE", help=f"only these: {', '.join(STAGES)}")
-    p.add_argument("--clip", help="for the stage image: the CLIP folder to start from"); p.add_argument("--seed", type=int, default=0); p.add_argument("--device", help="cpu or cuda; the best there is by default")
+    p.add_argument("--clip", help="for the stage image: the CLIP folder to start from"); p.add_argument("--seed", type=int, default=0); p.add_argument("--device", help="a torch device; the best there is by default")
     p.add_argument("--lr", type=float, help="peak learning rate of the UNet"); p.add_argument("--batch", type=int, help="latents a step of the UNet")
     a = vars(p.parse_args(argv)); recipe = {k: v for k, v in dict(unet_lr=a.pop("lr"), unet_batch=a.pop("batch")).items() if v}
     import diffusers, transformers
@@ -641,4 +643,4 @@ def main(
     except (FileNotFoundError, ValueError, FloatingPointError) as e: raise SystemExit(f"error: {e}")
 
 # %% ../nbs/86_train_pocket.ipynb #6bf106e2
-if __name__ == "__main__": main()
+if __name__ == "__main__": train_command()
