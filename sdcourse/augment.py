@@ -25,20 +25,22 @@ def load_icons(
     styles=STYLES, # which styles
     split: str | None = "train", # "train", "holdout" (subject-style pairs that training never sees) or None for all
     groups=None, # CLDR subgroups such as "animal-mammal", or None for all
+    subjects=None, # subjects such as "a fox", or None for all
 ) -> tuple: # uint8 (N, 64, 64, 4) straight RGBA, and N dicts with the other columns
-    "Read captioned icons. Raises `FileNotFoundError` for a missing file and `ValueError` for an unknown style, split or group, with the nearest right name."
+    "Read captioned icons. Raises `FileNotFoundError` for a missing file and `ValueError` for an unknown style, split, group or subject, with the nearest right name."
     from pathlib import Path
     import pyarrow.parquet as pq
     from PIL import Image
     if not Path(path).is_file(): raise FileNotFoundError(f"no file {path}: expected the captioned icons (icons.parquet)")
     table = pq.read_table(path)
-    for column, wanted in (("style", styles), ("split", [split] if split else []), ("subgroup", groups or [])):
+    for column, wanted in (("style", styles), ("split", [split] if split else []), ("subgroup", groups or []), ("subject", subjects or [])):
         known = sorted(set(table[column].to_pylist()))
         for w in wanted:
             if w not in known: raise ValueError(f"no {column} {w!r} in {path}" + (f"; did you mean {like!r}?" if (like := nearest(w, known)) else f"; there are {', '.join(known)}"))
-    keep = [k for k, (a, b, c) in enumerate(zip(*(table[n].to_pylist() for n in ("style", "split", "subgroup")))) if a in styles and split in (None, b) and (not groups or c in groups)]
+    keep = [k for k, (a, b, c, d) in enumerate(zip(*(table[n].to_pylist() for n in ("style", "split", "subgroup", "subject"))))
+            if a in styles and split in (None, b) and (not groups or c in groups) and (not subjects or d in subjects)]
     rows = table.take(keep).to_pylist()
-    if not rows: raise ValueError(f"no icon in {path} has styles={styles}, split={split!r}, groups={groups}")
+    if not rows: raise ValueError(f"no icon in {path} has styles={styles}, split={split!r}, groups={groups}, subjects={subjects}")
     return np.stack([np.asarray(Image.open(io.BytesIO(r.pop("image")["bytes"])).convert("RGBA")) for r in rows]), rows
 
 # %% ../nbs/85_augment.ipynb #4b9d8542

@@ -6,10 +6,10 @@ Docs: https://sdcourse.github.io/sdcourse/core.html.md"""
 
 # %% auto #0
 __all__ = ['RENAMED', 'nearest', 'strict', 'shorten', 'pick_seeds', 'generators', 'best_device', 'best_dtype', 'check_device',
-           'to_rgb', 'to_tensor', 'to_pil', 'atomic', 'free_path', 'slug']
+           'to_rgb', 'to_tensor', 'to_pil', 'atomic', 'free_path', 'write_manifest', 'slug']
 
 # %% ../nbs/80_core.ipynb #5bd65155
-import difflib, inspect, os, re, secrets, tempfile
+import difflib, hashlib, inspect, json, os, re, secrets, tempfile
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -187,6 +187,17 @@ def free_path(
         new = path if k == 1 else path.with_name(f"{path.stem}-{k}{path.suffix}")
         try: os.close(os.open(new, os.O_CREAT | os.O_EXCL)); return new
         except FileExistsError: k += 1
+
+
+def write_manifest(
+    folder, # a finished model folder
+) -> dict: # {"files": {"unet/config.json": {"sha256": "...", "bytes": n}, ...}}, as written to manifest.json
+    "List every file of a folder with its size and SHA-256, so that a damaged one is found before it draws nonsense (`models.verify` compares). Notes (`*.md`, `obedience.json`) are left out."
+    folder = Path(folder)
+    files = {f.relative_to(folder).as_posix(): dict(sha256=hashlib.sha256(f.read_bytes()).hexdigest(), bytes=f.stat().st_size)
+             for f in sorted(folder.rglob("*")) if f.is_file() and f.name not in ("manifest.json", "obedience.json") and f.suffix != ".md"}
+    with atomic(folder/"manifest.json") as tmp: tmp.write_text(json.dumps(dict(files=files), indent=1) + "\n", encoding="utf-8")
+    return dict(files=files)
 
 
 def slug(
