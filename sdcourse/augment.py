@@ -36,7 +36,8 @@ def load_icons(
         known = sorted(set(table[column].to_pylist()))
         for w in wanted:
             if w not in known: raise ValueError(f"no {column} {w!r} in {path}" + (f"; did you mean {like!r}?" if (like := nearest(w, known)) else f"; there are {', '.join(known)}"))
-    rows = [r for r in table.to_pylist() if r["style"] in styles and split in (None, r["split"]) and (not groups or r["subgroup"] in groups)]
+    keep = [k for k, (a, b, c) in enumerate(zip(*(table[n].to_pylist() for n in ("style", "split", "subgroup")))) if a in styles and split in (None, b) and (not groups or c in groups)]
+    rows = table.take(keep).to_pylist()
     if not rows: raise ValueError(f"no icon in {path} has styles={styles}, split={split!r}, groups={groups}")
     return np.stack([np.asarray(Image.open(io.BytesIO(r.pop("image")["bytes"])).convert("RGBA")) for r in rows]), rows
 

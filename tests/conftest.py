@@ -46,8 +46,8 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.section("what the notebooks cost")
     for name, c in sorted(costs.items(), key=lambda kv: -kv[1]["seconds"]):
         over = " (over budget)" if c["seconds"] > NOTEBOOK_BUDGET or c["slowest_cell"] > CELL_BUDGET else ""
-        terminalreporter.line(f"{c['seconds']:6.1f} s  {name}, slowest cell {c['slowest_cell']:.1f} s{over}")
-    terminalreporter.line(f"{sum(c['seconds'] for c in costs.values()):6.1f} s  all {len(costs)}; kept in .pytest_cache/v/notebooks/costs")
+        terminalreporter.line(f"{c['seconds']:6.1f} s  {name}, {c['cpu']:.1f} s of a core, slowest cell {c['slowest_cell']:.1f} s{over}")
+    terminalreporter.line(f"{sum(c['seconds'] for c in costs.values()):6.1f} s  all {len(costs)}, {sum(c['cpu'] for c in costs.values()):.1f} s of a core; kept in .pytest_cache/v/notebooks/costs")
 
 
 COSTS = pytest.StashKey[dict]()

@@ -4,8 +4,9 @@ From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - README.md, from the start page;
+- smaller saved pictures: once instead of as PNG and JPEG, and in 256 colours when they are large;
 and with `--constraints` constraints.txt, the tested set, from the packages of this environment."""
-import json, re, sys, tomllib
+import base64, io, json, re, sys, tomllib
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -109,9 +110,22 @@ def readme(nb):
     return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n{text}\n"
 
 
+def small(nb):
+    "The notebook with its saved pictures made small. A picture that is small already stays as it is, to the byte."
+    from PIL import Image
+    for c in nb["cells"]:
+        for data in (o["data"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})):
+            data.pop("image/jpeg", None)
+            raw = base64.b64decode("".join(data["image/png"]))
+            if len(raw) < 8000 or (img := Image.open(io.BytesIO(raw))).mode == "P": continue
+            img.convert("RGB").quantize(256).save(f := io.BytesIO(), "PNG", optimize=True)
+            data["image/png"] = base64.b64encode(f.getvalue()).decode()
+    return nb
+
+
 def made():
     "{path: what it should hold} of everything that is made."
-    res = {p: dumps(with_cells(read(p), [badge(p), setup()], at=1)) for p in pages() if is_lesson(p)}
+    res = {p: dumps(small(with_cells(read(p), [badge(p), setup()], at=1) if is_lesson(p) else read(p))) for p in pages()}
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
     return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
 
