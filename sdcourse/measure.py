@@ -18,7 +18,7 @@ import sdcourse
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, dyed, load_icons, plain, plural, premultiply, recolor, scene, stands_out, _NO_COUNT, _OBJECTS, _OUTDOORS
 from .core import atomic, generators, shorten, strict, to_rgb, to_tensor
 from .models import load, verify
-from .train_judge import JudgeNet, write_manifest
+from .train_judge import JudgeNet, _write_manifest
 
 # %% ../nbs/50_measure.ipynb #c94bf1b4
 JUDGE = Path(sdcourse.__file__).resolve().parent/"pocket_judge"
@@ -390,7 +390,7 @@ def calibrate(
         prompts = make_prompts(icons, **how); real = [im for s in range(repeats) for im in real_pictures(prompts, icons, seed=s)]
         out[name] = dict(prompts=prompts, ceiling=rate(real, prompts * repeats, "real", judge=judge))
     with atomic(Path(folder)/"prompts.json") as tmp: tmp.write_text(json.dumps(out, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
-    write_manifest(folder)
+    _write_manifest(folder)
 
 
 def _main(

@@ -6,7 +6,7 @@ Docs: https://sdcourse.github.io/sdcourse/train_judge.html.md"""
 
 # %% auto #0
 __all__ = ['COUNTS', 'WEIGHTS', 'judge_classes', 'truth', 'JudgeNet', 'jitter', 'JudgeData', 'judge_loss', 'train_judge_net',
-           'examine', 'save_judge', 'write_manifest']
+           'examine', 'save_judge']
 
 # %% ../nbs/51_train_judge.ipynb #1f56ec37
 import argparse, hashlib, io, json, math, time
@@ -214,10 +214,10 @@ def save_judge(
     info = dict(classes=classes, exam=exam, **(notes or {}), licence="Apache-2.0; trained on Noto Emoji (Apache-2.0) and Fluent Emoji (MIT) icons: see LICENSES.md of the data",
                 about="Trained on real icons only. It shares no weight with the pocket model and saw no generated picture.")
     with atomic(folder / "judge.json") as tmp: tmp.write_text(json.dumps(info, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_manifest(folder)
+    _write_manifest(folder)
 
 
-def write_manifest(
+def _write_manifest(
     folder, # a folder of weights
 ):
     "Write manifest.json: size and SHA-256 of every other file in the folder."
