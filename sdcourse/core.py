@@ -192,10 +192,10 @@ def free_path(
 def write_manifest(
     folder, # a finished model folder
 ) -> dict: # {"files": {"unet/config.json": {"sha256": "...", "bytes": n}, ...}}, as written to manifest.json
-    "List every file of a folder with its size and SHA-256, so that a damaged one is found before it draws nonsense (`models.verify` compares). Notes (`*.md`, `obedience.json`) are left out."
+    "List every file of a folder with its size and SHA-256, so that a damaged one is found before it draws nonsense (`models.verify` compares). Notes (`*.md`, `obedience*.json`) are left out."
     folder = Path(folder)
     files = {f.relative_to(folder).as_posix(): dict(sha256=hashlib.sha256(f.read_bytes()).hexdigest(), bytes=f.stat().st_size)
-             for f in sorted(folder.rglob("*")) if f.is_file() and f.name not in ("manifest.json", "obedience.json") and f.suffix != ".md"}
+             for f in sorted(folder.rglob("*")) if f.is_file() and f.name != "manifest.json" and not f.name.startswith("obedience") and f.suffix != ".md"}
     with atomic(folder/"manifest.json") as tmp: tmp.write_text(json.dumps(dict(files=files), indent=1) + "\n", encoding="utf-8")
     return dict(files=files)
 

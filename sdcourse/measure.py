@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np, torch
 import sdcourse
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, dyed, load_icons, plain, plural, premultiply, recolor, scene, stands_out, _NO_COUNT, _OBJECTS, _OUTDOORS
-from .core import atomic, generators, shorten, strict, to_rgb, to_tensor
+from .core import atomic, generators, shorten, strict, to_rgb, to_tensor, write_manifest
 from .models import load, verify
-from .train_judge import JudgeNet, _write_manifest
+from .train_judge import JudgeNet
 
 # %% ../nbs/50_measure.ipynb #c94bf1b4
 JUDGE = Path(sdcourse.__file__).resolve().parent/"pocket_judge"
@@ -81,7 +81,7 @@ def load_judge(
 # %% ../nbs/50_measure.ipynb #dee740e6
 CORE = ("animal-mammal", "animal-bird", "animal-bug", "animal-marine", "animal-reptile", "animal-amphibian", "plant-flower", "plant-other", "food-fruit", "food-sweet",
         "food-vegetable", "transport-ground", "transport-air", "transport-water", "place-building", "musical-instrument", "face-costume")
-LISTS = dict(core=dict(groups=CORE, per_style=27), all=dict(groups=None, per_style=50))                # name: arguments of `make_prompts`
+LISTS = dict(core=dict(groups=CORE, per_style=27), all=dict(groups=None, per_style=50), familiar=dict(groups=None, per_style=27)) # familiar: the subjects of data/familiar.json                # name: arguments of `make_prompts`
 COUNTED = (2, 3, 4)
 _KINDS = ("setting", "setting color", "setting", "setting count", "color", "setting", "color", "setting pair", "count")       # asked in turn
 _INK_KINDS = ("", "", "count")                                                                                                  # drawings on paper have no other setting or colour
@@ -122,6 +122,7 @@ def make_prompts(
     icons, # from `load_icons(split=None)`: uint8 (N, 64, 64, 4) and N dicts
     *,
     groups=CORE, # subgroups of the subjects, or None for all
+    subjects=None, # the subjects themselves, or None for all of the groups
     per_style: int = 27, # prompts with seen pairs for each style
     seed: int = 0, # of every choice
 ) -> list: # of dicts: prompt, held_out, subject, style and, where asked, setting, color, count, other
@@ -129,7 +130,7 @@ def make_prompts(
     rgba, rows = icons; rng = np.random.default_rng(seed); out = []
     deck = lambda *cards: _deal(list(cards), rng)
     settings, colors, counts = deck(*(k for k in PALETTE if k != "white"), "white", *SCENES), deck(*HUES), deck(*COUNTED)
-    member = [k for k, r in enumerate(rows) if groups is None or r["subgroup"] in groups]
+    member = [k for k, r in enumerate(rows) if (groups is None or r["subgroup"] in groups) and (subjects is None or r["subject"] in subjects)]
     train = {s: [k for k in member if rows[k]["style"] == s and rows[k]["split"] == "train"] for s in STYLES}
     def ask(kind, pool):
         want = {k: next(d) for k, d in (("setting", settings), ("color", colors), ("count", counts)) if k in kind}
@@ -149,7 +150,7 @@ def make_prompts(
     for k in member:
         if rows[k]["split"] == "holdout":
             ink = rows[k]["style"] in ("mono", "sketch")
-            for kinds in [("",)] if ink else [("setting",), ("setting color", "setting count", "setting")][:2 if groups else 1]:
+            for kinds in [("",)] if ink else [("setting",), ("setting color", "setting count", "setting")][:2 if groups or subjects else 1]:
                 out.append(next(p[1] for kind in kinds if (p := ask(kind, [k]))))
     return out
 
@@ -160,7 +161,7 @@ def _deal(cards, rng):
 
 
 def load_prompts(
-    name: str = "core", # "core": the subjects of 17 groups; "all": every subject
+    name: str = "core", # "core": the subjects of 17 groups; "all": every subject; "familiar": the few dozen that the shipped model was taught longest
     folder=JUDGE, # with prompts.json
 ) -> list: # of dicts, as `make_prompts` gives them
     "The fixed list of prompts. Raises `ValueError` for another name."
@@ -380,6 +381,7 @@ def nearest_training(
 # %% ../nbs/50_measure.ipynb #b3c934a1
 def calibrate(
     icons, # from `load_icons(split=None)`
+    familiar, # the subjects of the list "familiar"
     folder=JUDGE, # where the judge is, and prompts.json goes
     *,
     repeats: int = 4, # real pictures for each prompt
@@ -387,10 +389,10 @@ def calibrate(
     "Write prompts.json: the lists of prompts, and what the judge says of real pictures made for them."
     judge, out = load_judge(folder), {}
     for name, how in LISTS.items():
-        prompts = make_prompts(icons, **how); real = [im for s in range(repeats) for im in real_pictures(prompts, icons, seed=s)]
+        prompts = make_prompts(icons, **how, subjects=familiar if name == "familiar" else None); real = [im for s in range(repeats) for im in real_pictures(prompts, icons, seed=s)]
         out[name] = dict(prompts=prompts, ceiling=rate(real, prompts * repeats, "real", judge=judge))
     with atomic(Path(folder)/"prompts.json") as tmp: tmp.write_text(json.dumps(out, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
-    _write_manifest(folder)
+    write_manifest(folder)
 
 
 def _main(
@@ -403,7 +405,7 @@ def _main(
     p.add_argument("--json", type=Path, help="write the table here as well"); p.add_argument("--against", type=Path, help="a table written by --json: say whether this model is better")
     p.add_argument("--data", type=Path, default=Path("data"), help="folder with icons.parquet, for --calibrate"); p.add_argument("--calibrate", action="store_true", help="make the prompts and their ceiling anew, and nothing else")
     a = p.parse_args(argv)
-    if a.calibrate: return calibrate(load_icons(a.data/"icons.parquet", split=None))
+    if a.calibrate: return calibrate(load_icons(a.data/"icons.parquet", split=None), json.loads((a.data/"familiar.json").read_text(encoding="utf-8")))
     rows = obedience(load(a.model), a.prompts, guidance_scale=a.guidance, n=a.n, seed=a.seed, num_inference_steps=a.steps, batch_size=a.batch)
     print(table(rows))
     if a.against: print("\n", *better(json.loads(a.against.read_text(encoding="utf-8"))["table"], rows))

@@ -13,7 +13,7 @@ import argparse, hashlib, io, json, math, time
 from pathlib import Path
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, load_icons, main_color, premultiply
-from .core import atomic
+from .core import atomic, write_manifest
 
 # %% ../nbs/51_train_judge.ipynb #90d5c65e
 COUNTS = (1, 2, 3, 4, "pair")
@@ -214,15 +214,8 @@ def save_judge(
     info = dict(classes=classes, exam=exam, **(notes or {}), licence="Apache-2.0; trained on Noto Emoji (Apache-2.0) and Fluent Emoji (MIT) icons: see LICENSES.md of the data",
                 about="Trained on real icons only. It shares no weight with the pocket model and saw no generated picture.")
     with atomic(folder / "judge.json") as tmp: tmp.write_text(json.dumps(info, ensure_ascii=False) + "\n", encoding="utf-8")
-    _write_manifest(folder)
+    write_manifest(folder)
 
-
-def _write_manifest(
-    folder, # a folder of weights
-):
-    "Write manifest.json: size and SHA-256 of every other file in the folder."
-    files = {p.name: dict(sha256=hashlib.sha256(p.read_bytes()).hexdigest(), bytes=p.stat().st_size) for p in sorted(Path(folder).iterdir()) if p.is_file() and p.name != "manifest.json" and not p.name.startswith(".")}
-    with atomic(Path(folder) / "manifest.json") as tmp: tmp.write_text(json.dumps(dict(files=files), indent=1) + "\n", encoding="utf-8")
 
 # %% ../nbs/51_train_judge.ipynb #b25e32cd
 def _main(

@@ -53,13 +53,11 @@ def test_metadata(built):
 
 def test_entry_points_resolve(elsewhere):
     code = "import sys, sdcourse; from importlib.metadata import distribution; eps = distribution('sdcourse').entry_points; assert sdcourse.__file__.startswith(sys.argv[1]), sdcourse.__file__; print([e.load() and e.group for e in eps])"
-    if not (ROOT/"sdcourse/cli.py").exists(): pytest.skip("there is no command line yet")
     assert "console_scripts" in (out := python(code, elsewhere["cwd"], **elsewhere)) and "nbdev" in out
 
 
 def test_draws_the_same_picture_elsewhere(elsewhere, tmp_path):
     "The wheel's package, without the repository, from another folder, draws the same bytes as the repository's."
-    if not (ROOT/"sdcourse/generate.py").exists(): pytest.skip("there is no txt2img yet")
     code = "import hashlib, sdcourse; print('pixels', hashlib.sha256(sdcourse.txt2img(sdcourse.load('pocket'), 'a red apple', seed=1, num_inference_steps=4)[0].tobytes()).hexdigest())"
     pixels = [re.search(r"pixels (\w+)", python(code, **where))[1] for where in (elsewhere, dict(cwd=tmp_path))]
     assert pixels[0] == pixels[1]
@@ -74,13 +72,11 @@ def test_the_readme_says_what_ci_runs():
 
 
 def test_the_readmes_python_runs():
-    if not (ROOT/"sdcourse/generate.py").exists(): pytest.skip("there is no txt2img yet")
     for block in re.findall(r"(?ms)^```python\n(.*?)^```", (ROOT/"README.md").read_text("utf-8")): python(block)
 
 
 def test_the_readmes_command_draws(elsewhere):
     "The last part of the README's first command, with a home and a folder that hold nothing."
-    if not (ROOT/"sdcourse/cli.py").exists(): pytest.skip("there is no command line yet")
     import shlex; args = shlex.split(write.DRAW.split("&&")[-1])[1:]
     work = elsewhere["cwd"]/"work"; work.mkdir()
     run(sys.executable, "-c", f"import sys; sys.argv = ['sdcourse', *{args!r}]; from sdcourse.cli import main; main()", cwd=work, env={**elsewhere["env"], "HOME": str(work)})
