@@ -70,6 +70,8 @@ def test_sidebar_has_every_page_once():
     def pages(x): return [x] if isinstance(x, str) else sum(map(pages, x), []) if isinstance(x, list) else pages(x["contents"])
     got = Counter(pages(yaml.safe_load((NBS/"sidebar.yml").read_text())["website"]["sidebar"]["contents"]))
     assert got == Counter(p.name for p in NOTEBOOKS)
+    urls = Counter(re.sub(r"^\d+\w?_", "", p.stem) for p in NOTEBOOKS) # a page's name is the notebook's without its number
+    assert not (twice := [u for u, k in urls.items() if k > 1]), f"two notebooks would be one page: {twice}"
 
 
 def test_no_orphan_modules():
