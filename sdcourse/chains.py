@@ -33,11 +33,11 @@ class Node:
         "How many steps lie between the root and this picture."
         return 0 if self.parent is None else self.parent.generation + 1
 
-# %% ../nbs/14_chains.ipynb #1687f563
+# %% ../nbs/14_chains.ipynb #617221b0
 @strict
 def chain_steps(
     pipe, # a diffusers pipeline
-    image, # the root: a PIL picture of a size that the model takes (see `redraw.fit`), or a `Node` to go on from
+    image, # the root: a PIL picture of a size that the model takes (see `redraw.fit_picture`), or a `Node` to go on from
     prompts, # one entry for each generation: a string, or a list of strings for so many children of each picture
     *,
     strength=.6, # see `img2img`: a number, or one for each generation

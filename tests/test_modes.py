@@ -6,7 +6,7 @@ from PIL import Image
 from write import ROOT
 from sdcourse.core import generators
 from sdcourse.models import get_scheduler, load
-from sdcourse.redraw import SKETCHES, fit, img2img, likeness, open_picture, start_step
+from sdcourse.redraw import SKETCHES, fit_picture, img2img, likeness, open_picture, start_step
 from sdcourse.sampling import max_difference
 
 PROMPT = "a red fox in the snow, 3d render style"
@@ -118,7 +118,7 @@ def test_bad_inputs_are_refused_before_any_work(pipe, monkeypatch):
                      (dict(strength=[]), "0 strengths for 1"), (dict(strength=0), "raise strength to at least 0.04"), (dict(num_inference_steps=2.5), "got 2.5"), (dict(guidance_scale=float("nan")), "finite"), (dict(seed=-1), "seed"),
                      (dict(n=0), "n must be"), (dict(scheduler="eulr"), "did you mean 'euler'"), (dict(generator=1), "did you mean seed=?"), (dict(height=64), "no argument height"), (dict(negative_prompt=["a", "b"]), "2 negative prompts")):
         with pytest.raises((ValueError, TypeError), match="(?s).*" + says.replace("?", r"\?")): img2img(pipe, PROMPT, fox, **kw)
-    for image, says in ((fox.resize((66, 64)), r"66x64 pixels does not fit.*nearest are 64 and 68.*fit\(image, pipe\)"), ([], "no pictures"), ([fox, fox.resize((32, 32))], "must have one size"), (np.zeros((64, 64, 3)), "expected a PIL picture"),
+    for image, says in ((fox.resize((66, 64)), r"66x64 pixels does not fit.*nearest are 64 and 68.*fit_picture\(image, pipe\)"), ([], "no pictures"), ([fox, fox.resize((32, 32))], "must have one size"), (np.zeros((64, 64, 3)), "expected a PIL picture"),
                         (None, "expected a PIL picture"), (fox.convert("I"), "mode 'I'")):
         with pytest.raises((ValueError, TypeError), match="(?s).*" + says): img2img(pipe, PROMPT, image)
     with pytest.raises(ValueError, match="2 pictures for 3 prompts"): img2img(pipe, [PROMPT] * 3, [fox] * 2)
@@ -193,7 +193,7 @@ def test_a_photo_lies_as_it_was_taken_and_fits(pipe, tmp_path):
     img = open_picture(tmp_path/"p.jpg"); assert img.size == (100, 200)
     top, bottom = img.getpixel((50, 10)), img.getpixel((50, 190)); assert top[0] > 200 > 50 > top[2] and bottom[2] > 200
     for how, corner in (("crop", "red"), ("pad", "white"), ("stretch", "red")):
-        small = fit(img, pipe, how); assert small.size == (64, 64)
+        small = fit_picture(img, pipe, how); assert small.size == (64, 64)
         r, g, b = small.getpixel((2, 2)); assert (g > 200) == (corner == "white") and r > 200
 
 
