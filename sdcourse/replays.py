@@ -40,7 +40,7 @@ def recipe_of(
         raise ValueError(f"{name}: its recipe does not say which function made it ({shorten(recipe)}); by hand: read_settings(file) has what it says")
     return recipe
 
-# %% ../nbs/19_replay.ipynb #63da04eb
+# %% ../nbs/19_replay.ipynb #bfe465f6
 def _unrecorded(v, name=""):
     "The first entry that could not be written down, as (name, what it was)."
     if isinstance(v, str) and v.startswith("not recorded: "): return name, v.removeprefix("not recorded: ")
@@ -86,6 +86,7 @@ def replay(
 
     Raises `ValueError` for a picture without a recipe, an unknown mode, a damaged recipe, one with a part that could not be recorded, and where the recipe's model is not to be had here. With a `pipe` of other weights it warns and draws."""
     recipe = recipe_of(img); mode = recipe["mode"]
+    if mode == "grid": raise ValueError("this is a grid of pictures, each of which has a recipe of its own: replay those")
     if mode not in MODES: raise ValueError(f"the recipe's mode {shorten(mode)} is unknown to sdcourse {sdcourse.__version__}" + (f"; did it mean {like!r}?" if (like := nearest(mode, MODES)) else "") + f" Known: {', '.join(MODES)}")
     if lost := _unrecorded(recipe): raise ValueError(f"this picture cannot be replayed: its {lost[0]} was {lost[1]}, which a recipe cannot hold; call {MODES[mode][0]}() with it yourself")
     f = getattr(sdcourse, MODES[mode][0]); kw, at = _keywords(recipe, f, exact)
@@ -128,14 +129,14 @@ def replay_report(
     here = next(iter(causes.values()))[1] if len(causes) == 1 else None
     return res | dict(text=(f"made with {said(0)}, here {said(1) if here is None else here}: " if causes else "") + found)
 
-# %% ../nbs/19_replay.ipynb #d2cf28c0
+# %% ../nbs/19_replay.ipynb #288f7277
 class _History(list):
     "Rows of settings that show themselves as a table."
     def _columns(self):
         names = [*dict.fromkeys(k for row in self for k in row)]
-        values = {k: [row.get(k) for row in self] for k in names}
-        varying = [k for k in names if k in ("file",) or len({repr(v) for v in values[k]}) > 1]
-        return varying, {k: values[k][0] for k in names if k not in varying and values[k][0] not in (None, "")}
+        known = [row for row in self if row.get("mode") != "no recipe"]; values = {k: [row.get(k) for row in known] for k in names} # what has no recipe has nothing in common
+        varying = [k for k in names if k == "file" or k == "mode" and len(known) < len(self) or len({repr(v) for v in values[k]}) > 1]
+        return varying, {k: values[k][0] for k in names if k not in varying and values[k] and values[k][0] not in (None, "")}
 
     def __str__(self):
         if not self: return "no pictures"
@@ -181,7 +182,7 @@ def history(
             elif isinstance(v, dict) and v.get("kind") in ("picture", "tensor"):
                 row[key] = f"{v['kind']} {'x'.join(map(str, v.get('size', v.get('shape'))))}"
                 if key in ("image", "parent") and v.get("sha256") in seen: parents.append(seen[v["sha256"]])
-            elif key not in ("batch", "scheduler_config"): row[key] = v
+            elif not isinstance(v, dict): row[key] = v
         if parents: row["made from"] = parents[0]
         seen.setdefault(hashlib.sha256(img.convert("RGB").tobytes()).hexdigest(), name)
         small = img.convert("RGB"); small.thumbnail((48, 48)); small.save(f := io.BytesIO(), "JPEG", quality=85); thumbs.append(base64.b64encode(f.getvalue()).decode())
