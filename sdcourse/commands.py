@@ -180,7 +180,7 @@ def stopped(
     folder, before = kept; new = _files(folder) - before
     return f"stopped; {len(new)} finished file{'s are' if len(new) != 1 else ' is'} kept in {folder}" if new else "stopped; nothing was finished yet"
 
-# %% ../nbs/89_commands.ipynb #d1cb5648
+# %% ../nbs/89_commands.ipynb #c9599867
 _DRAW, _RUN = "seed steps guidance negative rescale scheduler", "model device batch memory json quiet" # what most commands take
 _KEYS = "steps guidance negative rescale scheduler" # and hand on
 
@@ -231,17 +231,20 @@ def _inpaint(image, mask, prompt, n, **o):
 @click.command("chain")
 @click.argument("image")
 @click.argument("prompts", nargs=-1, required=True, metavar="PROMPT [PROMPT ...]")
-@shared_options(f"strength fit {_DRAW} height width folder {_RUN}")
-def _chain(image, prompts, **o):
-    """Redraw IMAGE as the first PROMPT says, the result as the second says, and so on.
+@shared_options(f"strength fit n {_DRAW} height width folder {_RUN}")
+def _chain(image, prompts, n, **o):
+    """Redraw IMAGE as the first PROMPT says, the result as the second says, and so on; with --n, each picture has so many children. The family tree is drawn, too.
 
     sdcourse chain fox "a fox, pencil sketch style" "a fox, 3d render style" --out foxes
     """
-    from sdcourse.chains import chain
+    from sdcourse.chains import chain_steps, family_tree
     from sdcourse.core import slug
     from sdcourse.redraw import open_picture
-    run = _Run(o, prompts[-1], folder=f"{slug(prompts[-1])}-chain"); img = open_picture(image); pipe = run.pipe(); img = run.picture(img, pipe, image)
-    for k, im in enumerate(chain(pipe, img, list(prompts), seed=run.seeds()[0], progress=run.progress, **_keywords(o, f"strength {_KEYS}")), 1): run.keep(im, name=f"{k:02d}-{slug(prompts[k - 1])}.png")
+    run = _Run(o, prompts[-1], folder=f"{slug(prompts[-1])}-chain"); img = open_picture(image); pipe = run.pipe(); img = run.picture(img, pipe, image); nodes = []
+    for node in chain_steps(pipe, img, list(prompts), n=n, seed=run.seeds()[0], batch_size=run.batch, **_keywords(o, f"strength {_KEYS}")):
+        nodes.append(node); s = node.settings
+        if node.parent is not None: run.keep(node.picture, name=f"{node.generation:02d}-{slug(node.prompt, 40)}-{s['seed']}.png")
+    tree = family_tree(nodes); tree.info["sdcourse"] = dict(mode="grid", prompt=" / ".join(prompts)); run.keep(tree, name="tree.png")
 
 # %% ../nbs/89_commands.ipynb #fd76c3be
 @click.command("dream")

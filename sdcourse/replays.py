@@ -7,7 +7,7 @@ Docs: https://sdcourse.github.io/sdcourse/replay.html.md"""
 # %% auto #0
 __all__ = ['MODES', 'NOTES', 'recipe_of', 'replay', 'replay_report', 'history']
 
-# %% ../nbs/19_replay.ipynb #b1833d30
+# %% ../nbs/19_replay.ipynb #31de81be
 import base64, hashlib, html, inspect, io, json, os, warnings
 from itertools import islice
 from pathlib import Path
@@ -18,10 +18,21 @@ from .models import MODELS, SCHEDULERS, load
 from .record import fingerprint, machine_of, unpack, versions
 from .show import read_settings
 
-MODES = { # what a recipe's "mode" names: the function that is called again, and which of its pictures it was where it makes several
-    "txt2img": ("txt2img", None),
+def _alike(kw, batch):
+    "Keywords for copies of a picture in the company's shapes, and the place of the picture among them."
+    n, total = batch["n"], batch["prompts"] * batch["n"]
+    more = dict(prompt=[kw["prompt"]] * batch["prompts"], negative_prompt=[kw["negative_prompt"]] * batch["negatives"], n=n, seed=[kw["seed"]] * n, batch_size=batch["batch_size"])
+    more |= {k: [kw[k]] * batch["images"] for k in ("image", "mask") if "images" in batch and k in kw}
+    return kw | more | {k: batch[k] for k in ("guidance_scale", "strength") if len(batch.get(k, ())) == total}, batch["at"]
+
+
+def _frames(kw, batch): return kw | dict(position=[kw["position"]] * batch["of"], batch_size=batch["of"]), batch["at"]
+
+
+MODES = { # what a recipe's "mode" names: the function that is called again, and how its batch is made again
+    "txt2img": ("txt2img", _alike), "img2img": ("img2img", _alike), "inpaint": ("inpaint", _alike), "dream": ("dream", _frames), "animate": ("animate", None),
 }
-NOTES = {"mode", "model", "weights", "machine", "versions", "batch", "scheduler_config"} # entries of a recipe that are no keywords of the function
+NOTES = {"mode", "model", "weights", "machine", "versions", "batch", "scheduler_config", "parent"} # entries of a recipe that are no keywords of the function
 
 
 def recipe_of(
@@ -40,7 +51,7 @@ def recipe_of(
         raise ValueError(f"{name}: its recipe does not say which function made it ({shorten(recipe)}); by hand: read_settings(file) has what it says")
     return recipe
 
-# %% ../nbs/19_replay.ipynb #bfe465f6
+# %% ../nbs/19_replay.ipynb #45ed93ad
 def _unrecorded(v, name=""):
     "The first entry that could not be written down, as (name, what it was)."
     if isinstance(v, str) and v.startswith("not recorded: "): return name, v.removeprefix("not recorded: ")
@@ -61,18 +72,15 @@ def _keywords(recipe, f, exact):
     takes = inspect.signature(f).parameters; settings = {k: v for k, v in recipe.items() if k not in NOTES}
     for k in ("height", "width"): # where the picture decides its size, they are only said
         if k not in takes: settings.pop(k, None)
-    index = MODES[recipe["mode"]][1]; settings.pop(index, None)
     if unknown := [k for k in settings if k not in takes]:
         raise ValueError(f"the recipe says {unknown[0]}={shorten(settings[unknown[0]])}, which {f.__name__}() of sdcourse {sdcourse.__version__} does not know: it was made with sdcourse {recipe.get('versions', {}).get('sdcourse', 'of another version')}, or damaged")
     if missing := [k for k, p in takes.items() if p.default is p.empty and k != "pipe" and k not in settings]: raise ValueError(f"the recipe is damaged: it does not say the {missing[0]} for {f.__name__}()")
     kw = unpack(settings)
     if "scheduler_config" in recipe: kw["scheduler"] = _scheduler(kw.get("scheduler"), recipe["scheduler_config"])
-    batch, at = recipe.get("batch"), 0
-    if batch and exact:
-        n = batch["n"]; at = batch["at"]; total = batch["prompts"] * n
-        kw |= dict(prompt=[kw["prompt"]] * batch["prompts"], negative_prompt=[kw["negative_prompt"]] * batch["negatives"], n=n, seed=[kw["seed"]] * n, batch_size=batch["batch_size"])
-        kw |= {k: v for k, v in batch.items() if k in takes and k not in ("n", "batch_size") and isinstance(v, list) and len(v) == total}
-    return kw, recipe[index] if index in recipe else at
+    batch, make = recipe.get("batch"), MODES[recipe["mode"]][1]
+    if not (batch and make and exact): return kw, 0
+    try: return make(kw, batch)
+    except (KeyError, TypeError) as e: raise ValueError(f"the recipe is damaged: its batch says {shorten(batch)} ({type(e).__name__}: {e})") from None
 
 
 @strict
@@ -104,10 +112,10 @@ def replay(
     if not exact: res.info["sdcourse"].pop("batch", None)
     return res
 
-# %% ../nbs/19_replay.ipynb #b9439269
+# %% ../nbs/19_replay.ipynb #7de89ead
 def _made(recipe):
     "What besides its keywords decides a picture, flat."
-    return {"weights": recipe.get("weights"), **recipe.get("versions", {}), **recipe.get("machine", {}), "batch of": (b["prompts"] * b["n"]) if (b := recipe.get("batch")) else 1}
+    return {"weights": recipe.get("weights"), **recipe.get("versions", {}), **recipe.get("machine", {}), "batch of": b.get("of") or b.get("prompts", 1) * b.get("n", 1) if (b := recipe.get("batch")) else 1}
 
 
 def replay_report(
