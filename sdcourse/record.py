@@ -97,10 +97,10 @@ def fingerprint(
 
 def machine_of(
     pipe, # a diffusers pipeline
-) -> dict: # {"system": "Linux x86_64 AVX512", "device": "cpu", "threads": 2, "dtype": "float32"}; of a GPU its name in place of "cpu", and no threads
-    "What of the machine decides a picture's last bit: its instructions, its device, its threads, and the type of the numbers."
+) -> dict: # {"system": "Linux x86_64 AVX512", "device": "cpu", "threads": 2, "dtype": "float32", "attention": "AttnProcessor2_0"}; of a GPU its name in place of "cpu", and no threads
+    "What of the machine decides a picture's last bit: its instructions, its device, its threads, the type of the numbers, and how attention is computed."
     import platform, torch
     on = torch.device(pipe.device); system = f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
     module = getattr(torch, on.type, None)
     where = dict(device="cpu", threads=torch.get_num_threads()) if on.type == "cpu" else dict(device=module.get_device_name(on) if hasattr(module, "get_device_name") else on.type)
-    return dict(system=system, **where, dtype=str(pipe.unet.dtype).removeprefix("torch."))
+    return dict(system=system, **where, dtype=str(pipe.unet.dtype).removeprefix("torch."), attention=next((type(m.processor).__name__ for m in pipe.unet.modules() if hasattr(m, "processor")), None))

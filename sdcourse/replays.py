@@ -137,12 +137,12 @@ def replay_report(
     here = next(iter(causes.values()))[1] if len(causes) == 1 else None
     return res | dict(text=(f"made with {said(0)}, here {said(1) if here is None else here}: " if causes else "") + found)
 
-# %% ../nbs/19_replay.ipynb #288f7277
+# %% ../nbs/19_replay.ipynb #1b2d942a
 class _History(list):
     "Rows of settings that show themselves as a table."
     def _columns(self):
         names = [*dict.fromkeys(k for row in self for k in row)]
-        known = [row for row in self if row.get("mode") != "no recipe"]; values = {k: [row.get(k) for row in known] for k in names} # what has no recipe has nothing in common
+        known = [row for row in self if row.get("mode") not in ("no recipe", "grid")]; values = {k: [row.get(k) for row in known] for k in names} # what has no recipe has nothing in common
         varying = [k for k in names if k == "file" or k == "mode" and len(known) < len(self) or len({repr(v) for v in values[k]}) > 1]
         return varying, {k: values[k][0] for k in names if k not in varying and values[k] and values[k][0] not in (None, "")}
 
