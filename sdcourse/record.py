@@ -90,8 +90,9 @@ def fingerprint(
     for part in ("text_encoder", "unet", "vae"):
         for name, p in getattr(pipe, part).named_parameters():
             h.update(f"{part}.{name} {tuple(p.shape)}\n".encode())
-            x = p.detach().reshape(-1); few.append(x[::max(1, (len(x) - 1) // 3)][:4])
-    h.update(torch.cat([x.to(pipe.device) for x in few]).half().cpu().numpy().tobytes())
+            x = p.data if p.is_contiguous() else p.data.contiguous(); n = x.numel()
+            few.append(x.as_strided((min(4, n),), (max(1, (n - 1) // 3),)))
+    h.update(torch.cat([x.to(few[0].device, few[0].dtype) for x in few]).half().cpu().numpy().tobytes())
     return h.hexdigest()[:12]
 
 
@@ -100,7 +101,7 @@ def machine_of(
 ) -> dict: # {"system": "Linux x86_64 AVX512", "device": "cpu", "threads": 2, "dtype": "float32", "attention": "AttnProcessor2_0"}; of a GPU its name in place of "cpu", and no threads
     "What of the machine decides a picture's last bit: its instructions, its device, its threads, the type of the numbers, and how attention is computed."
     import platform, torch
-    on = torch.device(pipe.device); system = f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    p = next(pipe.unet.parameters()); on = p.device; system = f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
     module = getattr(torch, on.type, None)
     where = dict(device="cpu", threads=torch.get_num_threads()) if on.type == "cpu" else dict(device=module.get_device_name(on) if hasattr(module, "get_device_name") else on.type)
-    return dict(system=system, **where, dtype=str(pipe.unet.dtype).removeprefix("torch."), attention=next((type(m.processor).__name__ for m in pipe.unet.modules() if hasattr(m, "processor")), None))
+    return dict(system=system, **where, dtype=str(p.dtype).removeprefix("torch."), attention=next((type(m.processor).__name__ for m in pipe.unet.modules() if hasattr(m, "processor")), None))
