@@ -98,7 +98,7 @@ def keep_png(
             except OSError: new = free_path(path); os.replace(tmp, new); return new # a disk without hard links
     finally: tmp.unlink(missing_ok=True)
 
-# %% ../nbs/89_commands.ipynb #ffd16e53
+# %% ../nbs/89_commands.ipynb #0c6e6fde
 _WORDS = dict(steps="num_inference_steps", guidance="guidance_scale", negative="negative_prompt", rescale="guidance_rescale") # options -> keywords
 
 
@@ -142,10 +142,10 @@ class _Run:
     def picture(self, img, pipe, name):
         "The picture in the size that is drawn."
         from sdcourse.latents import check_size
-        from sdcourse.redraw import fit
+        from sdcourse.redraw import fit_picture
         f = 2 ** (len(pipe.vae.config.block_out_channels) - 1); h, w = (s * f for s in check_size(pipe, self.o.get("height"), self.o.get("width")))
         if img.size != (w, h): click.echo(f"{name}: {img.width}x{img.height} brought to {w}x{h} by --fit {self.o['fit']}", err=True)
-        return fit(img, (w, h), self.o["fit"])
+        return fit_picture(img, (w, h), self.o["fit"])
 
     def keep(self, img, seed=None, name=None):
         path = self.path.with_name(name) if name else self.path.with_name(f"{self.path.stem}-{seed}.png") if self.add_seed else self.path

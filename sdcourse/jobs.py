@@ -7,13 +7,15 @@ Docs: https://sdcourse.github.io/sdcourse/jobs.html.md"""
 # %% auto #0
 __all__ = ['JOBS', 'job_rows', 'job_name', 'write_jobs', 'read_jobs', 'run_jobs']
 
-# %% ../nbs/88_jobs.ipynb #26f2a6f3
+# %% ../nbs/88_jobs.ipynb #5537b8f7
 import base64, hashlib, inspect, json, os, sdcourse
 from itertools import product
 from pathlib import Path
 from PIL import Image
 from .core import atomic, best_device, nearest, pick_seeds, shorten
-from .models import load
+from .guidance import check_scale
+from .latents import check_size
+from .models import get_scheduler, load
 from .record import pack, unpack
 from .show import save_png
 
@@ -86,7 +88,7 @@ def read_jobs(
         rows.append(_row(row, f"{Path(path).name}, line {k}: "))
     return rows
 
-# %% ../nbs/88_jobs.ipynb #2e7c27c7
+# %% ../nbs/88_jobs.ipynb #afc50f15
 def _batches(rows, size):
     "Rows that can share a call, at most `size` together, in the order of the file."
     groups = {}
@@ -147,10 +149,10 @@ def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, progress):
         from tqdm.auto import tqdm
         bar = tqdm(total=todo, desc=f"process {rank + 1} of {world}" if world > 1 else "jobs", leave=False)
     for batch in filter(None, mine):
-        if pipe is not None: p = pipe
-        else:
-            if loaded[0] != batch[0]["model"]: loaded = (batch[0]["model"], load(batch[0]["model"], device=device or _device()))
-            p = loaded[1]
+        if (model := batch[0]["model"]) != loaded[0]:
+            loaded = (model, pipe or load(model, device=device or _device()))
+            for r in (r for b in mine for r in b if r["model"] == model): _check(loaded[1], r)
+        p = loaded[1]
         for r, img in zip(batch, _draw_batch(p, [_inputs(r, path.parent) for r in batch]), strict=True):
             file = out/job_name(r)
             for left in out.glob(f".{file.stem}-*.png"): left.unlink(missing_ok=True) # of a killed process
@@ -160,6 +162,23 @@ def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, progress):
     if bar is not None: bar.close()
 
 
+def _check(pipe, row):
+    "What the drawing function would refuse when the row's turn comes, hours later perhaps, refused now."
+    most = pipe.scheduler.config.num_train_timesteps; steps = row.get("num_inference_steps", 1)
+    try:
+        check_size(pipe, row.get("height"), row.get("width"))
+        if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= most: raise ValueError(f"num_inference_steps must be a whole number between 1 and {most}, got {shorten(steps)}")
+        if "guidance_scale" in row: check_scale(row["guidance_scale"], 1)
+        if "scheduler" in row: get_scheduler(pipe, row["scheduler"])
+        for k in ("guidance_rescale", "strength"):
+            v = row.get(k, 0)
+            if isinstance(v, bool) or not isinstance(v, (int, float)) or not 0 <= v <= 1: raise ValueError(f"{k} must be between 0 and 1, got {shorten(v)}")
+    except (TypeError, ValueError) as e: raise _named(row, e) from None
+
+
+def _named(row, e): return type(e)(f"job {shorten({k: v for k, v in row.items() if isinstance(v, (str, int, float))}, 200)}: {e}")
+
+
 def _draw_batch(pipe, rows):
     "One call for rows that share everything but what `_EACH` names."
     first = rows[0]; kw = {k: v for k, v in first.items() if k not in ("mode", "model")}
@@ -167,4 +186,4 @@ def _draw_batch(pipe, rows):
         if k in kw: kw[k] = [r[k] for r in rows]
     if len(rows) == 1: kw |= {k: v[0] for k, v in kw.items() if k in _EACH}
     try: return getattr(sdcourse, first["mode"])(pipe, **kw)
-    except (TypeError, ValueError) as e: raise type(e)(f"job {shorten({k: v for k, v in first.items() if isinstance(v, (str, int, float))}, 200)}: {e}") from None
+    except (TypeError, ValueError) as e: raise _named(first, e) from None

@@ -181,7 +181,8 @@ def test_stopped_in_good_order(sd, tmp_path):
     for sig, p in runs.items():
         folder = tmp_path/sig.name; out, said = p.communicate(timeout=30); n = len(pictures(folder))
         assert p.returncode == 130, (p.returncode, said)
-        assert said == f"stopped; {n + (sig is signal.SIGINT)} finished files are kept in {folder}\n" # a sweep's file of jobs counts, too
+        kept = n + (sig is signal.SIGINT) # a sweep's file of jobs counts, too
+        assert said == f"stopped; {kept} finished file{'s are' if kept > 1 else ' is'} kept in {folder}\n"
         assert 0 < n < 24; whole(folder)
         was = {f: f.stat().st_mtime_ns for f in pictures(folder)}
         sd(*asked[sig], "--steps", 6, "--quiet", "--out", folder)
