@@ -88,7 +88,7 @@ def read_jobs(
         rows.append(_row(row, f"{Path(path).name}, line {k}: "))
     return rows
 
-# %% ../nbs/88_jobs.ipynb #afc50f15
+# %% ../nbs/88_jobs.ipynb #9363f68d
 def _batches(rows, size):
     "Rows that can share a call, at most `size` together, in the order of the file."
     groups = {}
@@ -144,22 +144,17 @@ def run_jobs(
 def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, progress):
     out.mkdir(parents=True, exist_ok=True); loaded = (None, None)
     mine = [[r for r in b if not (out/job_name(r)).exists()] for b in _batches(rows, batch_size)[rank::world]]
-    todo = sum(map(len, mine)); bar = None
-    if progress:
-        from tqdm.auto import tqdm
-        bar = tqdm(total=todo, desc=f"process {rank + 1} of {world}" if world > 1 else "jobs", leave=False)
-    for batch in filter(None, mine):
-        if (model := batch[0]["model"]) != loaded[0]:
-            loaded = (model, pipe or load(model, device=device or _device()))
-            for r in (r for b in mine for r in b if r["model"] == model): _check(loaded[1], r)
-        p = loaded[1]
-        for r, img in zip(batch, _draw_batch(p, [_inputs(r, path.parent) for r in batch]), strict=True):
-            file = out/job_name(r)
-            for left in out.glob(f".{file.stem}-*.png"): left.unlink(missing_ok=True) # of a killed process
-            save_png(img, file)
-            if bar is not None: bar.update()
-            yield r, file
-    if bar is not None: bar.close()
+    from tqdm.auto import tqdm
+    with tqdm(total=sum(map(len, mine)), desc=f"process {rank + 1} of {world}" if world > 1 else "jobs", unit="picture", leave=False, disable=not progress) as bar:
+        for batch in filter(None, mine):
+            if (model := batch[0]["model"]) != loaded[0]:
+                loaded = (model, pipe or load(model, device=device or _device()))
+                for r in (r for b in mine for r in b if r["model"] == model): _check(loaded[1], r)
+            for r, img in zip(batch, _draw_batch(loaded[1], [_inputs(r, path.parent) for r in batch]), strict=True):
+                file = out/job_name(r)
+                for left in out.glob(f".{file.stem}-*.png"): left.unlink(missing_ok=True) # of a killed process
+                save_png(img, file); bar.update()
+                yield r, file
 
 
 def _check(pipe, row):
