@@ -88,11 +88,13 @@ def read_jobs(
         rows.append(_row(row, f"{Path(path).name}, line {k}: "))
     return rows
 
-# %% ../nbs/88_jobs.ipynb #9363f68d
+# %% ../nbs/88_jobs.ipynb #3d925fb7
 def _batches(rows, size):
     "Rows that can share a call, at most `size` together, in the order of the file."
     groups = {}
-    for r in rows: groups.setdefault(json.dumps({k: v for k, v in r.items() if k not in _EACH} | dict(has=sorted({*_EACH} & {*r})), sort_keys=True), []).append(r)
+    for r in rows:
+        each = {*_EACH} - ({"prompt", "negative_prompt"} if r["mode"] == "inpaint" else set()) # inpaint has one seed for all its prompts
+        groups.setdefault(json.dumps({k: v for k, v in r.items() if k not in each} | dict(has=sorted(each & {*r})), sort_keys=True), []).append(r)
     return [g[at:at + size] for g in groups.values() for at in range(0, len(g), size)]
 
 
@@ -177,8 +179,8 @@ def _named(row, e): return type(e)(f"job {shorten({k: v for k, v in row.items() 
 def _draw_batch(pipe, rows):
     "One call for rows that share everything but what `_EACH` names."
     first = rows[0]; kw = {k: v for k, v in first.items() if k not in ("mode", "model")}
-    for k in ("prompt", "seed", "negative_prompt", "guidance_scale", "strength"):
-        if k in kw: kw[k] = [r[k] for r in rows]
-    if len(rows) == 1: kw |= {k: v[0] for k, v in kw.items() if k in _EACH}
+    for k in {*_EACH} & {*kw} if len(rows) > 1 else ():
+        if k not in ("prompt", "negative_prompt") or len({(r["prompt"], r.get("negative_prompt")) for r in rows}) > 1: kw[k] = [r[k] for r in rows]
+    if isinstance(kw["prompt"], str): kw["n"] = len(rows)
     try: return getattr(sdcourse, first["mode"])(pipe, **kw)
     except (TypeError, ValueError) as e: raise _named(first, e) from None
