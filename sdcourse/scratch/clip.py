@@ -7,7 +7,7 @@ Docs: https://sdcourse.github.io/sdcourse/clip.html.md"""
 # %% auto #0
 __all__ = ['learn_merges', 'bpe', 'TextTower', 'contrastive_loss', 'ImageTower']
 
-# %% ../../nbs/35_clip.ipynb #abf00d65
+# %% ../../nbs/35_clip.ipynb #b64e152c
 import math, re, torch
 from collections import Counter
 from torch import nn
@@ -30,8 +30,9 @@ def learn_merges(
     texts, # strings to learn from
     n: int, # merges to learn
 ) -> list: # of pairs, in the order in which they were learnt; fewer when nothing stands together twice
-    """Byte-pair encoding: which neighbours become one piece. (On letters; CLIP does it on bytes, which makes no difference in English.)
+    """Learn which neighbours become one piece, by byte-pair encoding.
 
+    On letters; CLIP does it on bytes, which makes no difference in English.
     Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", algorithm 1."""
     words = {tuple(_letters(w)): c for w, c in Counter(w for t in texts for w in _words(t)).items()}
     merges = []
