@@ -66,16 +66,14 @@ def draw(
     progress: bool = False, # True: a progress bar on stderr
 ): # generator of `Path`s
     "Draw and write pictures, each with its settings inside, and its seed in its name when there are several or no file name was given; yields each path when the file is whole."
-    import diffusers, torch
     from sdcourse.core import free_path, pick_seeds
     from sdcourse.generate import txt2img
     from sdcourse.show import labelled_grid, save_png
     (path, add_seed), seeds, size = out_path(out, prompt), pick_seeds(seed, n), 8 if batch_size is None else batch_size
     if size < 1: raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    versions = dict(sdcourse=sdcourse.__version__, diffusers=diffusers.__version__, torch=torch.__version__)
     def write(img, name, settings):
         file = free_path(path.with_name(name))
-        try: return save_png(img, file, settings | versions)
+        try: return save_png(img, file, settings)
         except BaseException: file.unlink(missing_ok=True); raise # free_path keeps the place with an empty file
     drawn = []
     for at in range(0, n, size):

@@ -10,8 +10,10 @@ __all__ = ['txt2img']
 # %% ../nbs/24_txt2img.ipynb #50aa433a
 import torch
 from .core import generators, pick_seeds, shorten, strict
+from .guidance import check_scale
 from .latents import check_size, decode, seeded_noise
 from .models import get_scheduler, suits
+from .record import stamp
 from .sampling import denoise
 from .text import _prompts, embed
 
@@ -27,40 +29,85 @@ def txt2img(
     num_inference_steps: int | None = None, # None: what suits the model
     guidance_scale=None, # a number, or one for each picture; None: what suits the model; 1 is off
     guidance_rescale: float = 0., # see `guide`
+    guidance_interval=(0., 1.), # from which to which part of the steps guidance is on; elsewhere the scale is 1. Other than (0, 1): cheaper, and not the same picture
     height: int | None = None, # pixels; None: the model's own
     width: int | None = None, # pixels; None: the model's own
     scheduler=None, # a name of `SCHEDULERS`, a diffusers scheduler, or None for the model's own
     eta: float = 0., # for schedulers that know it (DDIM)
     batch_size: int | None = None, # most pictures at a time; None: all. Less needs less memory and gives the same pictures
     progress: bool = False, # show a progress bar
-) -> list: # PIL pictures, prompt by prompt; each carries its settings in `.info`
+    prompt_embeds: torch.Tensor | None = None, # (prompts, 77, d) in place of what `embed` makes of the prompts, which then are labels only
+    negative_prompt_embeds: torch.Tensor | None = None, # (1 or prompts, 77, d), the same for the negative prompts
+    latents: torch.Tensor | None = None, # (1 or all, 4, h, w) noise in place of what the seeds draw
+    after=None, # called with each `Step`; may return other latents to go on with
+) -> list: # PIL pictures, prompt by prompt; each carries its recipe in `.info`
     """Pictures of a prompt: a function of the prompt, the seed and the settings alone.
 
     A picture is the same in any batch (within 1/255) and the same as diffusers' pipeline makes with one generator for each picture. The global random state is not touched.
-    Raises `TypeError` and `ValueError` with the remedy before the first step; `FloatingPointError` for NaN. Source: Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models"."""
+    Raises `TypeError` and `ValueError` with the remedy before the first step; `FloatingPointError` for NaN. Source: Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models"; the interval: Kynkaanniemi et al. 2024."""
+    return _draw(pipe, "txt2img", prompt, negative_prompt=negative_prompt, n=n, seed=seed, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale,
+                 guidance_interval=guidance_interval, height=height, width=width, scheduler=scheduler, eta=eta, batch_size=batch_size, progress=progress, prompt_embeds=prompt_embeds,
+                 negative_prompt_embeds=negative_prompt_embeds, latents=latents, after=after)
+
+
+def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inference_steps=None, guidance_scale=None, guidance_rescale=0., guidance_interval=(0., 1.), height=None, width=None, scheduler=None,
+          eta=0., batch_size=None, progress=False, prompt_embeds=None, negative_prompt_embeds=None, latents=None, generators=None, start=0, init=None, mask=None, extra=None, after=None, more=None):
+    "What every mode does: words, seeds, noise, loop, decoder, recipe. `start`, `init`, `mask`, `extra` as in `denoise`; `generators` go on where they are; `more(k)`: what else belongs in the recipe of picture k."
     prompts, negatives = _prompts(prompt), _prompts(negative_prompt, "negative prompt")
     if len(negatives) not in (1, len(prompts)): raise ValueError(f"{len(negatives)} negative prompts for {len(prompts)} prompts: give a single one, or one for each")
     if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1): raise ValueError(f"batch_size must be a whole number of pictures, at least 1, or None, got {shorten(batch_size)}")
     seeds = pick_seeds(seed, n) * len(prompts); total = len(seeds)
-    h, w = check_size(pipe, height, width)
+    h, w = check_size(pipe, height, width) if init is None else init.shape[-2:]
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
-    text = embed(pipe, prompts).repeat_interleave(n, 0) # (total, 77, d)
-    uncond = embed(pipe, negatives); uncond = uncond if len(uncond) == 1 else uncond.repeat_interleave(n, 0)
-    gens = generators(seeds); noise = seeded_noise(pipe, gens, height=height, width=width) # (total, 4, h, w)
-    run = denoise(pipe, noise, text, uncond, guidance_scale=scale, guidance_rescale=guidance_rescale, num_inference_steps=steps, scheduler=scheduler, generators=gens, eta=eta,
-                  batch_size=None if batch_size is None else 2 * batch_size)
+    begin, end = _interval(guidance_interval)
+    def rows(embeds, texts, name):
+        if embeds is None: embeds = embed(pipe, texts)
+        elif not isinstance(embeds, torch.Tensor) or embeds.ndim != 3 or len(embeds) not in (1, len(prompts)): raise ValueError(f"{name} must be a tensor of shape ({len(prompts)}, 77, {pipe.unet.config.cross_attention_dim}), one row for each prompt, got {tuple(getattr(embeds, 'shape', ())) or shorten(embeds)}")
+        embeds = embeds.to(pipe.device, pipe.unet.dtype)
+        return embeds if len(embeds) == 1 else embeds.repeat_interleave(n, 0)
+    text, uncond = rows(prompt_embeds, prompts, "prompt_embeds"), rows(negative_prompt_embeds, negatives, "negative_prompt_embeds") # (1 or total, 77, d)
+    gens = _generators(seeds) if generators is None else generators
+    noise = seeded_noise(pipe, gens, height=h * _factor(pipe), width=w * _factor(pipe)) if latents is None else _latents(pipe, latents, total, h, w) # (total, 4, h, w)
+    sched = get_scheduler(pipe, scheduler)
+    if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0: sched.set_timesteps(steps) # a wrong number is refused by `denoise`, in its words
+    if (begin, end) == (0, 1): g = scale
+    else:
+        on = check_scale(scale, total); g = lambda i, t: on if begin <= i / len(sched.timesteps) < end else torch.ones_like(on)
+    run = denoise(pipe, noise, text, uncond, guidance_scale=g, guidance_rescale=guidance_rescale, num_inference_steps=steps, scheduler=scheduler, generators=gens, eta=eta, start=start, init=init, mask=mask,
+                  extra=extra, batch_size=None if batch_size is None else 2 * batch_size, after=after)
     if progress:
         from tqdm.auto import tqdm
-        sched = get_scheduler(pipe, scheduler); sched.set_timesteps(steps)
-        run = tqdm(run, total=len(sched.timesteps), desc=f"{total} picture{'s' * (total > 1)}", leave=False)
+        run = tqdm(run, total=len(sched.timesteps) - (start if isinstance(start, int) else min(start)) * getattr(sched, "order", 1), desc=f"{total} picture{'s' * (total > 1)}", leave=False)
     for step in run: pass
     imgs = decode(pipe, step.latents, batch_size=batch_size)
     scales = torch.as_tensor(scale, dtype=torch.float64).flatten().expand(total).tolist()
+    name = scheduler if isinstance(scheduler, str) else type(sched).__name__
     for k, im in enumerate(imgs):
-        im.info["sdcourse"] = dict(prompt=prompts[k // n], negative_prompt=negatives[k // n if len(negatives) > 1 else 0], seed=seeds[k], num_inference_steps=steps, guidance_scale=scales[k],
-                                   guidance_rescale=guidance_rescale, scheduler=type(get_scheduler(pipe, scheduler)).__name__, eta=eta, height=im.height, width=im.width, model=_model(pipe))
+        given = dict(prompt_embeds=prompt_embeds, negative_prompt_embeds=negative_prompt_embeds, latents=latents)
+        given = {a: x[[min(k // (n if a != "latents" else 1), len(x) - 1)]] for a, x in given.items() if x is not None} | (dict(after=after) if after is not None else {})
+        stamp(im, mode, prompt=prompts[k // n], negative_prompt=negatives[k // n if len(negatives) > 1 else 0], seed=seeds[k], num_inference_steps=steps, guidance_scale=scales[k], guidance_rescale=guidance_rescale,
+              guidance_interval=[begin, end], scheduler=name, eta=eta, height=im.height, width=im.width, **given, **(more(k) if more else {}), model=_model(pipe))
     return imgs
+
+
+_generators = generators # the function, where an argument has its name
+def _factor(pipe): return 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+
+
+def _interval(interval):
+    "Begin and end of guidance, checked."
+    try: begin, end = map(float, interval)
+    except (TypeError, ValueError): raise TypeError(f"guidance_interval must be two numbers such as (0, 0.8), got {shorten(interval)}") from None
+    if not 0 <= begin < end <= 1: raise ValueError(f"guidance_interval must be two parts of the steps, 0 <= begin < end <= 1, got {shorten(interval)}")
+    return begin, end
+
+
+def _latents(pipe, latents, total, h, w):
+    "The noise that was given, one row for each picture."
+    want = (pipe.vae.config.latent_channels, h, w)
+    if not isinstance(latents, torch.Tensor) or tuple(latents.shape[1:]) != want or len(latents) not in (1, total): raise ValueError(f"latents must be a tensor of shape ({total}, {', '.join(map(str, want))}), got {tuple(getattr(latents, 'shape', ())) or shorten(latents)}")
+    return latents.to(pipe.device, pipe.unet.dtype).expand(total, -1, -1, -1)
 
 
 def _model(pipe):

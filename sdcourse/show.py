@@ -301,7 +301,7 @@ def _line(s):
     "The settings as other programs write them, in the PNG chunk `parameters`."
     named = {"Steps": "num_inference_steps", "Sampler": "scheduler", "CFG scale": "guidance_scale", "Seed": "seed", "Size": None, "Model": "model", "Version": None}
     size = f"{s['width']}x{s['height']}" if "width" in s and "height" in s else None
-    values = {k: size if k == "Size" else f"sdcourse {s['sdcourse']}" if k == "Version" and "sdcourse" in s else s.get(v) for k, v in named.items()}
+    values = {k: size if k == "Size" else f"sdcourse {s['versions']['sdcourse']}" if k == "Version" and "versions" in s else s.get(v) for k, v in named.items()}
     negative = f"\nNegative prompt: {s['negative_prompt']}" if s.get("negative_prompt") else ""
     return f"{s.get('prompt', '')}{negative}\n" + ", ".join(f"{k}: {v}" for k, v in values.items() if v is not None)
 
@@ -318,7 +318,7 @@ def save_png(
     if settings is None: settings = img.info.get("sdcourse", {})
     if isinstance(settings, str): settings = json.loads(settings) # the picture comes from such a file
     info = PngInfo()
-    for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse")}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
+    for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse") and not isinstance(v, dict)}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
     info.add_text("sdcourse", json.dumps(settings, default=str)) # ASCII only: any prompt survives
     with atomic(path) as tmp: img.save(tmp, "PNG", pnginfo=info)
     return path
