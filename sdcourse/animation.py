@@ -224,7 +224,7 @@ def depth_model(
     depth.__name__ = f"{label}({near:g} to {far:g})"
     return depth
 
-# %% ../nbs/17_animate.ipynb #33197b3f
+# %% ../nbs/17_animate.ipynb #82c08579
 _STILL = dict(zoom=1, angle=0, translation_x=0, translation_y=0, translation_z=0, rotation_3d_x=0, rotation_3d_y=0, rotation_3d_z=0)
 _MOVES = {"2D": ("zoom", "angle", "translation_x", "translation_y"), "3D": ("translation_x", "translation_y", "translation_z", "rotation_3d_x", "rotation_3d_y", "rotation_3d_z"), "video": ()}
 
@@ -240,7 +240,7 @@ def animate(
     negative_prompt="", # a prompt or a schedule of prompts
     strength="0:(0.5)", # schedule: how far each frame is drawn anew, 0 to 1; int(steps * strength) steps are run, and where that is 0 the frame is only moved
     guidance_scale=None, # schedule; None: what suits the model
-    noise="0:(0)", # schedule: grain added before drawing, as a part of the full range, .02 say; it keeps detail from being smoothed away
+    noise="0:(0)", # schedule: grain added before drawing, as a part of the full range, .02 say: Deforum's remedy against detail that is smoothed away
     zoom="0:(1)", # schedule, 2D: factor for each frame, above 1 goes in
     angle="0:(0)", # schedule, 2D: degrees for each frame, against the clock
     translation_x="0:(0)", # schedule: pixels for each frame, to the right (3D: at depth 1)
