@@ -207,7 +207,7 @@ def parse_prompts(
     at.keys = keys
     return at
 
-# %% ../nbs/87_keyframes.ipynb #b4a84c86
+# %% ../nbs/87_keyframes.ipynb #d57fc7ed
 @strict
 def plot_schedules(
     schedules: dict, # name -> schedule, in any form that `parse_schedule` takes
@@ -237,7 +237,7 @@ def plot_schedules(
             ramp = np.linspace(i, i + 1, 64)[None] if blend and i + 1 < len(keys) else np.full((1, 2), float(i))
             ax.imshow(ramp, extent=(k, end, 0, 1), aspect="auto", cmap="Pastel1" if not blend else "YlGnBu", vmin=0, vmax=8 if not blend else len(keys) + 1)
             late = k > .8 * frames # no room to the right of it
-            ax.text(min(k, frames - 1) + (-.01 if late else .01) * frames, .5, textwrap.fill(words(k)[0][0], max(12, int((k if late else end - k) / frames * width / 10))), fontsize=7, va="center", ha="right" if late else "left", clip_on=True)
+            ax.text(min(k, frames - 1) + (-.01 if late else .01) * frames, .25 if late and blend else .72 if blend else .5, textwrap.fill(words(k)[0][0], max(12, int((k if late else end - k) / frames * width / 10))), fontsize=7, va="center", ha="right" if late else "left", clip_on=True)
         ax.set_ylim(0, 1)
     elif not moving: axes[0].axis("off")
     for ax, k in zip(axes[words is not None:], moving):

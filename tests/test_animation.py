@@ -4,10 +4,10 @@ import numpy as np, pytest, torch
 from hypothesis import assume, example, given, settings as rules, strategies as st
 from PIL import Image
 from conftest import ENV
-from sdcourse.animation import animate, video_frames
+from sdcourse.animation import animate
 from sdcourse.keyframes import parse_prompts, parse_schedule
 from sdcourse.models import load
-from sdcourse.motion import match_color, move_2d, move_3d
+from sdcourse.motion import match_color, move_2d, move_3d, video_frames
 from sdcourse.record import unpack
 from sdcourse.show import read_settings, save_mp4
 

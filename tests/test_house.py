@@ -85,7 +85,7 @@ def test_no_orphan_modules():
 # Imports
 
 # what a module of the package may import from the package; everything above it in this table is below it in the building
-LAYERS = [{"core"}, {"show", "models", "record", "keyframes", "motion"}, {"text", "latents"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
+LAYERS = [{"core"}, {"show", "models", "record", "keyframes"}, {"text", "latents", "motion"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
           {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"jobs"}, {"commands"}, {"cli"}]
 BESIDE = {"augment": {"core"}, "train_pocket": {"core", "augment"}, "train_judge": {"core", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
