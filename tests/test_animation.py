@@ -137,11 +137,12 @@ def test_a_plane_farther_away_moves_less(depth, x):
 
 
 def test_a_tilted_plane_is_seen_right():
-    "A plane that is tilted in depth, moved sideways: each pixel goes by translation / its own depth."
-    ramp = np.linspace(1, 2, 24)[:, None].repeat(40, 1); im = Image.fromarray(np.tile(np.linspace(0, 255, 40).astype(np.uint8)[None, :, None], (24, 1, 3)))
+    "A plane that runs away to the right, the camera moved sideways: each pixel goes by translation / its own depth, worked out forward here and backward there."
+    x = np.linspace(0, 39, 400); depth = np.interp(x, [0, 39], [.5, 2]); ramp = np.linspace(.5, 2, 40)[None].repeat(24, 0)
+    im = Image.fromarray(np.tile(np.linspace(0, 255, 40).astype(np.uint8)[None, :, None], (24, 1, 3)))
     got = np.asarray(move_3d(im, ramp, translation_x=4))[:, :, 0].astype(int)
-    want = np.interp(np.arange(40)[None] - 4 / ramp, np.arange(40), np.asarray(im)[0, :, 0])
-    assert np.abs(got - want)[:, 8:-2].max() <= 2
+    want = np.interp(np.arange(40), x + 4 / depth, np.interp(x, np.arange(40), np.asarray(im)[0, :, 0]))
+    assert np.abs(got - want)[:, 10:-3].max() <= 2
 
 
 def test_colours_of_another():

@@ -207,7 +207,7 @@ def test_device_belongs_to_the_pipe():
     assert not bad, bad
 
 
-HUB_ID = re.compile(r"(CompVis|runwayml|stable-diffusion-v1-5|stabilityai|sd2-community|nota-ai|latent-consistency|lambdalabs|openai|laion|google|microsoft|diffusers|huggingface|hf-internal-testing|reach-vb|segmind|madebyollin|lllyasviel)/[\w.-]+")
+HUB_ID = re.compile(r"(CompVis|depth-anything|runwayml|stable-diffusion-v1-5|stabilityai|sd2-community|nota-ai|latent-consistency|lambdalabs|openai|laion|google|microsoft|diffusers|huggingface|hf-internal-testing|reach-vb|segmind|madebyollin|lllyasviel)/[\w.-]+")
 
 
 def test_hub_ids_stand_in_one_table():
