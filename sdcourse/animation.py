@@ -7,15 +7,15 @@ Docs: https://sdcourse.github.io/sdcourse/animate.html.md"""
 # %% auto #0
 __all__ = ['animate']
 
-# %% ../nbs/17_animate.ipynb #4ef03a4d
+# %% ../nbs/17_animate.ipynb #b780815d
 import hashlib, json, os, re, torch
 from pathlib import Path
 from PIL import Image, ImageOps
 from .core import atomic, generators, pick_seeds, shorten, strict, to_pil, to_rgb, to_tensor
-from .generate import _draw, _model
+from .generate import _config, _draw, _made, _model
 from .keyframes import parse_prompts, parse_schedule, plot_schedules
 from .latents import check_size, encode
-from .models import suits
+from .models import get_scheduler, suits
 from .motion import _BORDERS, _SAMPLINGS, _choice, _depth_of, _matrix_2d, _matrix_3d, _warp_2d, _warp_3d, match_color, video_frames
 from .record import pack, stamp, versions
 from .show import read_settings, save_png
@@ -181,6 +181,7 @@ def _open_folder(out, old, settings, schedules, frames, prompts, blend):
 def _frames(pipe, settings, plan, out, only):
     "The frames one after the other: those that are drawn, and before each of them those between."
     v, mode, frames, cadence = plan["values"], settings["animation_mode"], settings["frames"], settings["cadence"]
+    sched = get_scheduler(pipe, plan["draw"]["scheduler"]); recipe = settings | dict(scheduler=settings["scheduler"] or type(sched).__name__, scheduler_config=_config(sched)) | _made(pipe)
     path = lambda k: out / f"{k:05d}.png"
     have = lambda k: out is not None and path(k).is_file()
     one = (lambda k: _matrix_2d(*(v[n][k] for n in _MOVES["2D"]))) if mode == "2D" else (lambda k: _matrix_3d(*(v[n][k] for n in _MOVES["3D"])))
@@ -235,7 +236,7 @@ def _frames(pipe, settings, plan, out, only):
             if have(j): res = load(j)
             else:
                 res = im if j == k else Image.blend(move(last, before, motion(range(before + 1, j + 1))), move(im, k, torch.linalg.inv(motion(range(j + 1, k + 1)))), (j - before) / (k - before))
-                res = stamp(res.copy(), "animate", **settings, frame=j)
+                res = stamp(res.copy(), "animate", **recipe, frame=j)
                 if out is not None: save_png(res, path(j))
             if only is None or j == only: yield res
             if j == only: return

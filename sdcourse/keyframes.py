@@ -176,7 +176,7 @@ def _points(text, frames, name):
         points[int(k)] = _formula(text, val, frames, name)
     return points
 
-# %% ../nbs/87_keyframes.ipynb #7f29872a
+# %% ../nbs/87_keyframes.ipynb #e693524f
 @strict
 def parse_prompts(
     prompts, # {0: "a fox", 20: "an owl"}, the text "0: a fox; 20: an owl", or one prompt for all frames
@@ -188,6 +188,8 @@ def parse_prompts(
     if isinstance(prompts, str):
         parts = re.split(r"(?:^|;)\s*([0-9]{1,9})\s*:", prompts)
         pairs = [*zip(parts[1::2], parts[2::2])] if len(parts) > 1 and not parts[0].strip() else [("0", prompts)]
+        for k, p in pairs if len(parts) > 1 else []:
+            if m := re.search(r",\s*([0-9]{1,9})\s*:\s", p): raise ValueError(f"{name}: {m[0].strip()!r} in keyframe {k} looks like another keyframe; prompts hold commas, so keyframes are separated by semicolons: \"0: a fox; 20: an owl\"")
     elif isinstance(prompts, dict): pairs = [*prompts.items()]
     else: raise TypeError(f"{name} must be a text or a dictionary such as {{0: 'a fox', 20: 'an owl'}}, got {shorten(prompts)} ({type(prompts).__name__})")
     points = {}
