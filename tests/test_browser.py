@@ -1,0 +1,174 @@
+"""Sliders and the drawing pad as a learner meets them: a real JupyterLab, a real browser, a real mouse.
+
+Where there is no Chromium or no JupyterLab the tests skip themselves and say so; SDCOURSE_BROWSER=1 makes that a failure (`.ci/run` sets it).
+SDCOURSE_JUPYTER=<another environment's python> runs them against that one's JupyterLab and ipywidgets. They pass there with Python 3.11, JupyterLab 3.6.8, ipywidgets 7.7.1, IPython 7.34 and
+ipykernel 6.17.1, which are Colab's: python3.11 -m venv old; old/bin/pip install "ipywidgets==7.7.1" "ipykernel==6.17.1" "ipython==7.34.0" "jupyterlab<4" "jupyterlab_widgets<2" anywidget,
+and a .pth file in its site-packages that names the site-packages with torch and diffusers."""
+import io, json, os, re, secrets, shutil, socket, subprocess, sys, time, urllib.request
+import pytest
+from conftest import ENV
+from write import ROOT
+
+PYTHON = os.environ.get("SDCOURSE_JUPYTER", sys.executable)
+SHOTS = os.environ.get("SDCOURSE_SHOTS") # a folder for screenshots to look at
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def chromium():
+    "The browser of this machine, or None."
+    return next((p for n in ("chromium", "google-chrome-stable", "google-chrome", "chromium-browser") if (p := shutil.which(n))), None)
+
+
+def needs(ok, what):
+    "Without `what`: skipped, or failed where the browser was asked for."
+    if ok: return
+    if os.environ.get("SDCOURSE_BROWSER") == "1": pytest.fail(f"SDCOURSE_BROWSER=1, but {what}", pytrace=False)
+    pytest.skip(f"{what} (SDCOURSE_BROWSER=1 makes this a failure)")
+
+
+# The notebook: few steps, so that it is drawn in seconds. What the kernel knows is told in the page's title cell by cell, as text.
+CELLS = ["""from sdcourse.models import load
+from sdcourse.explorers import explore, explore_sketch, scrub
+from sdcourse.generate import txt2img
+pipe, prompt = load("pocket"), "a red fox in the snow, 3d render style"
+scrub(txt2img(pipe, prompt, n=8, seed=[18] * 8, guidance_scale=range(8), num_inference_steps=4), name="guidance", start=1, play=True)""",
+         """drawn = []
+def slow(seed):
+    import time; time.sleep(.3); drawn.append(seed)
+    if seed == 40: raise ValueError("seed 40 <is> refused")
+    return txt2img(pipe, prompt, seed=seed, num_inference_steps=2)[0]
+explore(slow, seed=range(41))""",
+         """w = explore_sketch(pipe, "a rocket in space, 3d render style", seed=3, num_inference_steps=5)
+w""",
+         """import ipywidgets
+print("drawn", drawn, "strokes", len(w.pad.strokes), "points", [len(s.get("points", [])) for s in w.pad.strokes], "ipywidgets", ipywidgets.__version__)"""]
+
+
+def notebook():
+    cells = [dict(cell_type="code", id=f"cell{k}", metadata={}, source=c, outputs=[], execution_count=None) for k, c in enumerate(CELLS)]
+    return json.dumps(dict(cells=cells, metadata=dict(kernelspec=dict(name="python3", display_name="Python 3", language="python")), nbformat=4, nbformat_minor=5))
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    "The address of a JupyterLab that serves the notebook."
+    from importlib.util import find_spec
+    needs(PYTHON != sys.executable or find_spec("jupyterlab"), 'there is no JupyterLab here: pip install "sdcourse[lab]"')
+    needs(chromium(), "there is no Chromium or Chrome on this machine: apt-get install chromium")
+    needs(find_spec("playwright"), 'there is no Playwright here: pip install "sdcourse[dev]"')
+    home = tmp_path_factory.mktemp("lab"); (home/"sliders.ipynb").write_text(notebook(), "utf-8")
+    with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
+    token = secrets.token_hex(16); log = open(home/"log.txt", "w")
+    env = {**ENV, "JUPYTER_CONFIG_DIR": str(home/".jupyter"), "JUPYTER_DATA_DIR": str(home/".data"), "JUPYTER_RUNTIME_DIR": str(home/".run"), "IPYTHONDIR": str(home/".ipython"), "OMP_NUM_THREADS": "1"}
+    p = subprocess.Popen([PYTHON, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={home}",
+                          "--ServerApp.allow_root=True", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"], cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(300):
+            if p.poll() is not None: break
+            try: urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=2); break
+            except OSError: time.sleep(.1)
+        else: pytest.fail("JupyterLab did not start:\n" + (home/"log.txt").read_text()[-3000:])
+        if p.poll() is not None: pytest.fail("JupyterLab ended:\n" + (home/"log.txt").read_text()[-3000:])
+        yield f"http://127.0.0.1:{port}/lab/tree/sliders.ipynb?token={token}"
+    finally:
+        p.terminate()
+        try: p.wait(20)
+        except subprocess.TimeoutExpired: p.kill(); p.wait()
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    "The notebook, opened and run."
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium(), headless=True, args=FLAGS)
+        page = browser.new_page(viewport=dict(width=1200, height=1000)); page.set_default_timeout(60_000)
+        page.goto(lab); page.locator(".jp-Notebook").wait_for()
+        idle(page); page.keyboard.press("Escape")
+        page.get_by_role("menuitem", name="Run", exact=True).click(); page.get_by_text(re.compile("^Run All Cells$")).click()
+        page.locator(".jp-OutputArea-output", has_text="ipywidgets").wait_for(); idle(page) # the last cell has spoken
+        yield page
+        browser.close()
+
+
+def idle(page): page.locator(".jp-StatusBar-TextItem, .jp-StatusBar-Widget", has_text=re.compile(r"\| Idle")).first.wait_for()
+def output(page, k): return page.locator(".jp-Notebook .jp-Cell").nth(k).locator(".jp-OutputArea").first
+
+
+def shot(page, name):
+    if SHOTS: os.makedirs(SHOTS, exist_ok=True); page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+def pixels(loc):
+    "What the screen shows there."
+    from PIL import Image
+    loc.scroll_into_view_if_needed()
+    return Image.open(io.BytesIO(loc.screenshot())).convert("RGB")
+
+
+def until(f, what, seconds=20):
+    "Wait until f() holds."
+    end = time.time() + seconds
+    while time.time() < end:
+        if (res := f()): return res
+        time.sleep(.05)
+    pytest.fail(f"after {seconds} s still not: {what}", pytrace=False)
+
+
+def handle(cell): return cell.locator(".noUi-handle, .ui-slider-handle").first
+
+
+def drag(page, knob, dx, steps=8):
+    "Take a slider's handle with the mouse and pull it."
+    knob.scroll_into_view_if_needed(); b = knob.bounding_box(); x, y = b["x"] + b["width"] / 2, b["y"] + b["height"] / 2
+    page.mouse.move(x, y); page.mouse.down()
+    for k in range(1, steps + 1): page.mouse.move(x + dx * k / steps, y); time.sleep(.02)
+    page.mouse.up()
+
+
+def ask(page):
+    "Run the last cell again; what the kernel says."
+    cell = page.locator(".jp-Notebook .jp-Cell").nth(len(CELLS) - 1); old = cell.locator(".jp-InputPrompt").first.inner_text()
+    cell.locator(".jp-Editor, .jp-InputArea-editor").first.click(); page.keyboard.press("Control+Enter")
+    until(lambda: cell.locator(".jp-InputPrompt").first.inner_text() not in (old, "[*]:"), "the last cell has run again")
+    return cell.locator(".jp-OutputArea-output").first.inner_text()
+
+
+def test_slider_moves_the_picture(page):
+    cell = output(page, 0); img, readout = cell.locator("img").first, cell.locator(".widget-readout").first
+    before, was, box = pixels(img), readout.inner_text(), img.bounding_box()
+    assert box["width"] == box["height"] == 320 and was == "1"
+    shot(page, "scrub-before"); drag(page, handle(cell), 150); until(lambda: readout.inner_text() != was, "the slider reads another number")
+    until(lambda: pixels(img) != before, "another picture"); shot(page, "scrub-after")
+    drag(page, handle(cell), -400); until(lambda: readout.inner_text() == "0", "the slider is at its left end")
+    far = until(lambda: (p := pixels(img)) != before and p, "another picture")
+    cell.locator("button").first.click(); until(lambda: readout.inner_text() == "7", "played to the end") # Play starts where it stands, and ends at the last
+    until(lambda: pixels(img) not in (before, far), "the last picture"); shot(page, "scrub-played")
+
+
+def test_latest_wins_and_errors_are_shown(page):
+    cell = output(page, 1); img, readout = cell.locator("img").first, cell.locator(".widget-readout").first; before = pixels(img)
+    drag(page, handle(cell), 120, steps=60); at = int(readout.inner_text())
+    until(lambda: pixels(img) != before, "another picture")
+    def drawn_so_far(): return json.loads(re.search(r"drawn (\[.*?\])", ask(page))[1])
+    drawn = until(lambda: (d := drawn_so_far())[-1] == at and d, "the slider's last position is drawn")
+    assert len(drawn) <= at / 2, f"drawn {drawn}, the slider stands at {at}" # dozens of positions passed: few were drawn, the last one was
+    shot(page, "explore"); drag(page, handle(cell), 400); cell.get_by_text("seed 40 <is> refused").first.wait_for(); assert not img.is_visible(); shot(page, "explore-error")
+    drag(page, handle(cell), -60); until(img.is_visible, "a picture again")
+
+
+def test_drawing_reaches_the_kernel(page):
+    cell = output(page, 2); canvas, img = cell.locator("canvas").first, cell.locator("img").last
+    before = pixels(img); canvas.scroll_into_view_if_needed(); b = canvas.bounding_box()
+    def stroke(*points):
+        x, y = (b["x"] + points[0][0] * b["width"], b["y"] + points[0][1] * b["height"]); page.mouse.move(x, y); page.mouse.down()
+        for px, py in points[1:]: page.mouse.move(b["x"] + px * b["width"], b["y"] + py * b["height"], steps=6)
+        page.mouse.up()
+    blank = pixels(canvas); cell.locator('[data-color="#e02020"]').click(); stroke((.5, .15), (.5, .8)); stroke((.3, .8), (.7, .8))
+    assert pixels(canvas) != blank
+    changed = until(lambda: (p := pixels(img)) != before and p, "image to image of the drawing"); idle(page); shot(page, "sketch")
+    said = ask(page); assert "strokes 2 " in said, said
+    assert min(json.loads(re.search(r"points (\[.*?\])", said)[1])) >= 5, said
+    cell.get_by_role("button", name="Undo").click(); until(lambda: pixels(img) != changed, "another picture after Undo"); idle(page)
+    assert "strokes 1 " in ask(page)
