@@ -62,7 +62,7 @@ def _cover(s, width, height):
         far[top:bottom, left:right] = np.minimum(far[top:bottom, left:right], np.hypot(x - along * dx, y - along * dy))
     return Image.fromarray((np.clip(r + .5 - far, 0, 1) * 255).round().astype(np.uint8))
 
-# %% ../nbs/88_drawing.ipynb #9235a048
+# %% ../nbs/88_drawing.ipynb #2d6858f7
 _ESM = r"""
 const make = (tag, props = {}, ...kids) => { const e = Object.assign(document.createElement(tag), props); e.append(...kids); return e }
 
@@ -145,9 +145,9 @@ function render({ model, el }) {
     paper.style.background = url ? `url(${url}) 0 0 / 100% 100%` : model.get("paper")
   }
 
-  const tools = make("div", { className: "sdpad-tools" }, ...(mask ? [] : [make("div", { className: "sdpad-row" }, ...swatches, own)]),
+  const tools = make("div", { className: "sdpad-tools" }, ...(mask ? [] : [make("div", { className: "sdpad-row sdpad-colors" }, ...swatches, own)]),
     make("div", { className: "sdpad-row" }, make("span", { className: "sdpad-well" }, dot), size), make("div", { className: "sdpad-row" }, eraser, fill, undo, clear))
-  el.classList.add("sdpad"); tools.style.width = w * zoom + "px"; el.append(paper, tools)
+  el.classList.add("sdpad"); tools.style.width = Math.max(220, w * zoom) + "px"; el.append(paper, tools)
   const both = () => { redraw(); show() }
   model.on("change:strokes", both); model.on("change:color", show); model.on("change:size", show); model.on("change:image", ground); model.on("change:paper", ground)
   ground(); both()
@@ -158,13 +158,14 @@ export default { render }
 
 _CSS = """
 .sdpad { width: fit-content; font-family: var(--jp-ui-font-family, sans-serif); font-size: 13px }
-.sdpad-paper { position: relative; overflow: hidden; outline: 1px solid #8888; image-rendering: pixelated }
+.sdpad-paper { position: relative; overflow: hidden; border: 1px solid #888; image-rendering: pixelated }
 .sdpad-ink { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; cursor: crosshair; image-rendering: auto }
 .sdpad-mask { opacity: .6 }
 .sdpad-ring { position: absolute; display: none; box-sizing: border-box; border: 1px solid #fff; outline: 1px solid #000a; border-radius: 50%; pointer-events: none }
 .sdpad-tools { padding-top: 6px }
 .sdpad-row { display: flex; flex-wrap: wrap; align-items: center; gap: 4px; padding: 2px 0 }
-.sdpad-swatch, .sdpad-own { width: 22px; height: 22px; padding: 0; border: 1px solid #8888; border-radius: 4px; cursor: pointer; box-sizing: border-box }
+.sdpad-colors { flex-wrap: nowrap }
+.sdpad-swatch, .sdpad-own { flex: 1; min-width: 0; max-width: 26px; height: 22px; padding: 0; border: 1px solid #8888; border-radius: 4px; cursor: pointer; box-sizing: border-box }
 .sdpad-own { background: conic-gradient(red, yellow, lime, cyan, blue, magenta, red) }
 .sdpad-own::-webkit-color-swatch-wrapper, .sdpad-own::-webkit-color-swatch { opacity: 0 }
 .sdpad-swatch.sdpad-on { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px }
@@ -251,7 +252,7 @@ def _display_still(widget):
     from IPython.display import display
     display(_still_bundle(widget), raw=True)
 
-# %% ../nbs/88_drawing.ipynb #8b645d02
+# %% ../nbs/88_drawing.ipynb #7441cd67
 @strict
 def pad(
     background="white", # what is drawn upon: a colour, or a PIL picture, whose size the pad takes
@@ -260,7 +261,7 @@ def pad(
     width: int = 64, # pixels, for a background that is a colour
     height: int = 64, # pixels, for a background that is a colour
     zoom: float | None = None, # screen pixels for one pixel of the picture; None: about 320 on the longer side
-    color: str | None = None, # the brush at the start; None: black, or white for a mask
+    color: str | None = None, # the brush at the start; None: black, or red for a mask
     size: float | None = None, # width of the brush in pixels of the picture; None: one that suits
     palette=PALETTE, # colours to choose from
     strokes=(), # a drawing to begin with, see `check_strokes`
@@ -275,7 +276,7 @@ def pad(
     size = max(2., max(width, height) / 16) if size is None else size; zoom = max(.25, 320 / max(width, height)) if zoom is None else zoom
     for name, v in (("size", size), ("zoom", zoom)):
         if isinstance(v, bool) or not isinstance(v, (int, float)) or not 0 < v < 1e4: raise ValueError(f"{name} must be a positive number, got {shorten(v)}")
-    widget = _pad_class()(width=width, height=height, zoom=float(zoom), mask=bool(mask), color=_hex(color or ("white" if mask else "black")), size=float(size), paper=paper,
+    widget = _pad_class()(width=width, height=height, zoom=float(zoom), mask=bool(mask), color=_hex(color or ("red" if mask else "black")), size=float(size), paper=paper,
                           image=png_bytes(ground) if ground else b"", palette=[_hex(c) for c in palette], strokes=check_strokes(list(strokes)))
     widget._render()
     return widget

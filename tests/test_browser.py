@@ -56,19 +56,20 @@ def lab(tmp_path_factory):
     needs(PYTHON != sys.executable or find_spec("jupyterlab"), 'there is no JupyterLab here: pip install "sdcourse[lab]"')
     needs(chromium(), "there is no Chromium or Chrome on this machine: apt-get install chromium")
     needs(find_spec("playwright"), 'there is no Playwright here: pip install "sdcourse[dev]"')
-    home = tmp_path_factory.mktemp("lab"); (home/"sliders.ipynb").write_text(notebook(), "utf-8")
+    top = tmp_path_factory.mktemp("lab"); home, conf = top/"home", top/"conf"; home.mkdir(); (home/"sliders.ipynb").write_text(notebook(), "utf-8")
+    quiet = conf/"lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"; quiet.parent.mkdir(parents=True); quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
-    token = secrets.token_hex(16); log = open(home/"log.txt", "w")
-    env = {**ENV, "JUPYTER_CONFIG_DIR": str(home/".jupyter"), "JUPYTER_DATA_DIR": str(home/".data"), "JUPYTER_RUNTIME_DIR": str(home/".run"), "IPYTHONDIR": str(home/".ipython"), "OMP_NUM_THREADS": "1"}
+    token = secrets.token_hex(16); log = open(top/"log.txt", "w")
+    env = {**ENV, "JUPYTER_CONFIG_DIR": str(conf), "JUPYTER_DATA_DIR": str(top/"data"), "JUPYTER_RUNTIME_DIR": str(top/"run"), "IPYTHONDIR": str(top/"ipython"), "OMP_NUM_THREADS": "1"}
     p = subprocess.Popen([PYTHON, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={home}",
-                          "--ServerApp.allow_root=True", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"], cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+                          "--ServerApp.allow_root=True", f"--LabApp.user_settings_dir={conf}/lab/user-settings"], cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     try:
         for _ in range(300):
             if p.poll() is not None: break
             try: urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=2); break
             except OSError: time.sleep(.1)
-        else: pytest.fail("JupyterLab did not start:\n" + (home/"log.txt").read_text()[-3000:])
-        if p.poll() is not None: pytest.fail("JupyterLab ended:\n" + (home/"log.txt").read_text()[-3000:])
+        else: pytest.fail("JupyterLab did not start:\n" + (top/"log.txt").read_text()[-3000:])
+        if p.poll() is not None: pytest.fail("JupyterLab ended:\n" + (top/"log.txt").read_text()[-3000:])
         yield f"http://127.0.0.1:{port}/lab/tree/sliders.ipynb?token={token}"
     finally:
         p.terminate()
@@ -86,13 +87,13 @@ def page(lab):
         page = browser.new_page(viewport=dict(width=1200, height=1000)); page.set_default_timeout(60_000)
         page.goto(lab); page.locator(".jp-Notebook").wait_for()
         idle(page); page.keyboard.press("Escape")
-        page.get_by_role("menuitem", name="Run", exact=True).click(); page.get_by_text(re.compile("^Run All Cells$")).click()
+        page.get_by_role("menuitem", name="Run", exact=True).click(); page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
         page.locator(".jp-OutputArea-output", has_text="ipywidgets").wait_for(); idle(page) # the last cell has spoken
         yield page
         browser.close()
 
 
-def idle(page): page.locator(".jp-StatusBar-TextItem, .jp-StatusBar-Widget", has_text=re.compile(r"\| Idle")).first.wait_for()
+def idle(page): page.locator("#jp-main-statusbar", has_text=re.compile(r"\| Idle")).wait_for()
 def output(page, k): return page.locator(".jp-Notebook .jp-Cell").nth(k).locator(".jp-OutputArea").first
 
 
