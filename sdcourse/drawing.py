@@ -177,7 +177,7 @@ _CSS = """
 .sdpad-button.sdpad-on { background: var(--jp-brand-color1, #1976d2); color: #fff }
 """
 
-# %% ../nbs/88_drawing.ipynb #7d82b39e
+# %% ../nbs/88_drawing.ipynb #6ac60387
 PALETTE = ("#000000", "#ffffff", "#808080", "#6b3f1d", "#e02020", "#f28c28", "#f7d038", "#3fa34d", "#7ec8f0", "#2456d6", "#7d3fb2", "#f29bc1")
 
 
@@ -192,10 +192,10 @@ def png_bytes(
     img, # PIL.Image
 ) -> bytes: # a PNG file
     "A picture as a widget wants it."
-    img.save(f := io.BytesIO(), "PNG")
+    img.save(f := io.BytesIO(), "PNG", optimize=img.mode == "P")
     return f.getvalue()
 
-# %% ../nbs/88_drawing.ipynb #dcd65ecf
+# %% ../nbs/88_drawing.ipynb #1d0fdc99
 @lru_cache
 def _pad_class():
     try: import anywidget, traitlets as tl
@@ -245,7 +245,8 @@ def _pad_class():
 
 def _still_bundle(widget):
     import base64
-    return {"text/plain": f"<{type(widget).__name__}>", "image/png": base64.b64encode(png_bytes(widget.still())).decode()}
+    page = widget.still().quantize(48, dither=Image.Dither.NONE) # a page is read over a network
+    return {"text/plain": f"<{type(widget).__name__}>", "image/png": base64.b64encode(png_bytes(page)).decode()}
 
 
 def _display_still(widget):

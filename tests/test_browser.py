@@ -26,7 +26,7 @@ def needs(ok, what):
     pytest.skip(f"{what} (SDCOURSE_BROWSER=1 makes this a failure)")
 
 
-# The notebook: few steps, so that it is drawn in seconds. What the kernel knows is told in the page's title cell by cell, as text.
+# The notebook: few steps, so that it is drawn in seconds. Its last cell, run again and again, tells what the kernel knows.
 CELLS = ["""from sdcourse.models import load
 from sdcourse.explorers import explore, explore_sketch, scrub
 from sdcourse.generate import txt2img
@@ -41,7 +41,7 @@ explore(slow, seed=range(41))""",
          """w = explore_sketch(pipe, "a rocket in space, 3d render style", seed=3, num_inference_steps=5)
 w""",
          """import ipywidgets
-print("drawn", drawn, "strokes", len(w.pad.strokes), "points", [len(s.get("points", [])) for s in w.pad.strokes], "ipywidgets", ipywidgets.__version__)"""]
+print("drawn", drawn, "strokes", len(w.pad.strokes), "points", [len(s.get("points", [])) for s in w.pad.strokes], "coarse", w.pad.value.reduce(8).tobytes().hex(), "ipywidgets", ipywidgets.__version__)"""]
 
 
 def notebook():
@@ -155,21 +155,63 @@ def test_latest_wins_and_errors_are_shown(page):
     def drawn_so_far(): return json.loads(re.search(r"drawn (\[.*?\])", ask(page))[1])
     drawn = until(lambda: (d := drawn_so_far())[-1] == at and d, "the slider's last position is drawn")
     assert len(drawn) <= at / 2, f"drawn {drawn}, the slider stands at {at}" # dozens of positions passed: few were drawn, the last one was
-    shot(page, "explore"); drag(page, handle(cell), 400); cell.get_by_text("seed 40 <is> refused").first.wait_for(); assert not img.is_visible(); shot(page, "explore-error")
-    drag(page, handle(cell), -60); until(img.is_visible, "a picture again")
+    shot(page, "explore"); drag(page, handle(cell), 400); cell.get_by_text("seed 40 <is> refused").first.wait_for(); shot(page, "explore-error")
+    assert pixels(img).getpixel((40, 20)) == (238, 238, 238) # a grey field, not the last picture
+    cell.locator("summary").click(); assert "in slow" in cell.locator("details pre").inner_text() # where it happened
+    drag(page, handle(cell), -60); until(lambda: not cell.locator("summary").count() and pixels(img).getpixel((40, 20)) != (238, 238, 238), "a picture again")
 
 
 def test_drawing_reaches_the_kernel(page):
-    cell = output(page, 2); canvas, img = cell.locator("canvas").first, cell.locator("img").last
-    before = pixels(img); canvas.scroll_into_view_if_needed(); b = canvas.bounding_box()
+    from PIL import Image, ImageChops, ImageStat
+    cell = output(page, 2); canvas, img = cell.locator("canvas").first, cell.locator("img").last; before, blank = pixels(img), pixels(canvas)
     def stroke(*points):
-        x, y = (b["x"] + points[0][0] * b["width"], b["y"] + points[0][1] * b["height"]); page.mouse.move(x, y); page.mouse.down()
-        for px, py in points[1:]: page.mouse.move(b["x"] + px * b["width"], b["y"] + py * b["height"], steps=6)
+        canvas.scroll_into_view_if_needed(); b = canvas.bounding_box(); (x, y), *more = [(b["x"] + u * b["width"], b["y"] + v * b["height"]) for u, v in points]
+        page.mouse.move(x, y); page.mouse.down()
+        for x, y in more: page.mouse.move(x, y, steps=6)
         page.mouse.up()
-    blank = pixels(canvas); cell.locator('[data-color="#e02020"]').click(); stroke((.5, .15), (.5, .8)); stroke((.3, .8), (.7, .8))
-    assert pixels(canvas) != blank
-    changed = until(lambda: (p := pixels(img)) != before and p, "image to image of the drawing"); idle(page); shot(page, "sketch")
+    cell.locator('[data-color="#e02020"]').click(); stroke((.5, .15), (.5, .8)); stroke((.3, .8), (.7, .8))
+    changed = until(lambda: (p := pixels(img)) != before and p, "image to image of the drawing"); idle(page)
+    page.mouse.move(5, 5); shot(page, "sketch"); drawn = pixels(canvas); assert drawn != blank
     said = ask(page); assert "strokes 2 " in said, said
     assert min(json.loads(re.search(r"points (\[.*?\])", said)[1])) >= 5, said
-    cell.get_by_role("button", name="Undo").click(); until(lambda: pixels(img) != changed, "another picture after Undo"); idle(page)
-    assert "strokes 1 " in ask(page)
+    kernel = Image.frombytes("RGB", (8, 8), bytes.fromhex(re.search(r"coarse ([0-9a-f]+)", said)[1])) # the kernel draws the strokes itself: the same drawing
+    assert max(ImageStat.Stat(ImageChops.difference(kernel, drawn.resize((8, 8), Image.Resampling.BOX))).extrema, key=lambda e: e[1])[1] <= 12
+    cell.get_by_role("button", name="Eraser").click(); stroke((.5, .3), (.5, .31)); until(lambda: pixels(canvas).getpixel((160, 100)) == (255, 255, 255), "a hole in the line")
+    for k in (3, 2): until(lambda: f"strokes {k} " in ask(page), f"{k} strokes"); cell.get_by_role("button", name="Undo").click()
+    until(lambda: pixels(img) != changed, "another picture after Undo"); until(lambda: "strokes 1 " in ask(page), "one stroke")
+    cell.get_by_role("button", name="Clear").click(); until(lambda: pixels(canvas) == blank, "an empty pad")
+
+
+# The names of ipywidgets 7.7, which are Colab's, and which 8 knows too: what 8 alone knows does nothing there, in silence
+
+COMMON = {"layout", "style", "description", "value", "disabled"}
+CORE = dict(VBox=set(), HBox=set(), Layout={"width", "height", "max_width", "min_width", "margin", "padding", "display", "visibility", "flex", "align_items"}, Image={"format", "width", "height"},
+            HTML={"placeholder"}, Label=set(), Output=set(), Text={"placeholder", "continuous_update"}, IntText={"step", "continuous_update"}, Checkbox={"indent"}, Button={"button_style", "icon"},
+            Dropdown={"options", "index"}, SelectionSlider={"options", "index", "continuous_update", "orientation", "readout"}, Play={"min", "max", "step", "interval"},
+            IntSlider={"min", "max", "step", "readout", "continuous_update"}, FloatSlider={"min", "max", "step", "readout", "readout_format", "continuous_update"})
+FUNCTIONS = {"interact", "interactive", "interactive_output", "interact_manual", "fixed", "jslink", "jsdlink", "link"}
+
+
+def widget_calls(code):
+    "(name, its keywords) of what is called in ipywidgets, however it was imported."
+    import ast
+    t = ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", code)); modules, names = set(), {}
+    for n in ast.walk(t):
+        if isinstance(n, ast.Import): modules |= {a.asname or a.name for a in n.names if a.name == "ipywidgets"}
+        if isinstance(n, ast.ImportFrom) and n.module == "ipywidgets": names |= {a.asname or a.name: a.name for a in n.names}
+    for n in ast.walk(t):
+        if not isinstance(n, ast.Call): continue
+        f = n.func
+        if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in modules | {"widgets", "W"}: yield f.attr, {k.arg for k in n.keywords if k.arg}
+        elif isinstance(f, ast.Name) and f.id in names: yield names[f.id], {k.arg for k in n.keywords if k.arg}
+
+
+def test_only_what_both_ipywidgets_know():
+    import ipywidgets
+    from write import NBS, read, source
+    calls = [(f"{nb.name}: {n}", n, kw) for nb in sorted(NBS.glob("*.ipynb")) for c in read(nb)["cells"] if c["cell_type"] == "code" and "widget" in source(c) or "W." in source(c) for n, kw in widget_calls(source(c))]
+    assert len(calls) > 10
+    bad = [(where, sorted(kw - CORE.get(n, set()) - COMMON) or "no core widget") for where, n, kw in calls if n not in FUNCTIONS and (n not in CORE or kw - CORE[n] - COMMON)]
+    assert not bad, f"not known to ipywidgets 7.7, or not yet in this table: {bad}"
+    for n, keys in CORE.items(): assert not (gone := keys - {*getattr(ipywidgets, n).class_trait_names()}), f"ipywidgets {ipywidgets.__version__}: {n} has no {gone}"
+    assert [*widget_calls("from ipywidgets import Play as P\nP(playing=True)")] == [("Play", {"playing"})] and "playing" not in CORE["Play"] | COMMON and "tooltip" not in CORE["Button"] | COMMON
