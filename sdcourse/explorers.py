@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/explore.html.md"""
 __all__ = ['SIDE', 'scrub', 'explore_guidance', 'explore_steps', 'explore_strength', 'explore_dream', 'explore_attention',
            'explore', 'explore_sketch']
 
-# %% ../nbs/18_explore.ipynb #08329357
+# %% ../nbs/18_explore.ipynb #78c3a736
 import html, inspect, traceback
 from fastcore.meta import delegates
 from functools import lru_cache
@@ -45,7 +45,8 @@ def _explorer_class():
             self.show(first=True) # what is wrong from the start is an ordinary error of this cell
             for c in controls.values(): c.observe(self.show, "value")
             controls = [c for c in controls.values() if c not in above and c not in beside] if below is None else below
-            super().__init__([*above, W.HBox([*beside, W.VBox([self.screen, *controls, self.caption])])])
+            answer = W.VBox([self.screen, *controls, self.caption], layout=W.Layout(margin="0 0 0 12px" if beside else "0"))
+            super().__init__([*above, W.HBox([*beside, answer])])
 
         @property
         def setting(self): return {name: c.value for name, c in self.controls.items()}
