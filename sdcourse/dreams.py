@@ -44,7 +44,7 @@ def slerp(
     shape = a.shape if B > 1 or single else (len(ts), *(a.shape if a.ndim == 1 else a.shape[1:]))
     return res.reshape(shape).to(a.device, a.dtype)
 
-# %% ../nbs/16_dream.ipynb #9ed9dc5b
+# %% ../nbs/16_dream.ipynb #76db5395
 import numpy as np
 from types import SimpleNamespace
 from .core import generators, pick_seeds, strict
@@ -149,11 +149,11 @@ def _walk(pipe, prompts, *, seed, frames, loop, orbit, constant_speed, position,
     base = dict(prompts=words if len(words) > 1 else words[0], negative_prompt=negatives if len(negatives) > 1 else negatives[0], seed=seeds if len({*seeds}) > 1 else seeds[0], loop=loop, orbit=orbit, num_inference_steps=steps,
                 guidance_scale=many or grades[0].item(), guidance_rescale=guidance_rescale, guidance_interval=list(_interval(guidance_interval)), scheduler=name, eta=eta, **px, **given, model=_model(pipe))
 
-    def recipe(im, p): return stamp(im, "dream", **base, position=p)
+    def recipe(im, p, more={}): return stamp(im, "dream", **{**more, **base}, position=p)
 
     def draw(ps):
         imgs = _draw(pipe, "dream", [words[0]] * len(ps), seed=seeds[0], num_inference_steps=steps, guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, scheduler=scheduler, eta=eta, **px, **at(ps))
-        return [recipe(im, p) for im, p in zip(imgs, ps)]
+        return [recipe(im, p, {k: v for k, v in im.info["sdcourse"].items() if k not in ("mode", "prompt", "versions", "batch", "prompt_embeds", "negative_prompt_embeds", "latents")}) for im, p in zip(imgs, ps)]
 
     def latents_at(ps, steps):
         "Clean latents at the positions, cheaply."
@@ -222,7 +222,7 @@ def speeds(
     if not res: raise ValueError("a speed needs two frames at least")
     return res + [far(before, first)] * loop
 
-# %% ../nbs/16_dream.ipynb #3ba9cc79
+# %% ../nbs/16_dream.ipynb #941dc2ca
 import json
 from fastcore.meta import delegates
 from pathlib import Path
@@ -267,7 +267,7 @@ def _differs(path, want):
     try: got = read_settings(path)
     except (ValueError, OSError): return "it carries no recipe, or is damaged"
     def same(k): return abs(got[k] - want[k]) < 1e-4 if k == "position" and isinstance(got.get(k), float) else got.get(k) == want[k]
-    odd = next((k for k in want if not same(k)), None) or next((k for k in got if k not in want), None)
+    odd = next((k for k in want if not same(k)), None)
     return odd and f"{odd}: {shorten(got.get(odd))} there, {shorten(want.get(odd))} now"
 
 # %% ../nbs/16_dream.ipynb #5789572c
