@@ -62,7 +62,7 @@ def _cover(s, width, height):
         far[top:bottom, left:right] = np.minimum(far[top:bottom, left:right], np.hypot(x - along * dx, y - along * dy))
     return Image.fromarray((np.clip(r + .5 - far, 0, 1) * 255).round().astype(np.uint8))
 
-# %% ../nbs/88_drawing.ipynb #2d6858f7
+# %% ../nbs/88_drawing.ipynb #07098f66
 _ESM = r"""
 const make = (tag, props = {}, ...kids) => { const e = Object.assign(document.createElement(tag), props); e.append(...kids); return e }
 
@@ -81,8 +81,7 @@ function render({ model, el }) {
     else {
       ink.globalCompositeOperation = s.color ? "source-over" : "destination-out"
       Object.assign(ink, { strokeStyle: s.color || "#000", lineWidth: s.size, lineCap: "round", lineJoin: "round" })
-      ink.beginPath(); s.points.slice(Math.max(0, from - 1)).forEach(([x, y], k) => k ? ink.lineTo(x, y) : ink.moveTo(x, y))
-      if (s.points.length == 1) ink.lineTo(...s.points[0])
+      ink.beginPath(); s.points.slice(Math.max(0, from - 1)).forEach(([x, y], k) => { if (!k) ink.moveTo(x - .001, y); ink.lineTo(x, y) }) // a line of no length would not be drawn: a dot is a short one
       ink.stroke()
     }
     ink.restore()

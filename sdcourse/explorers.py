@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/explore.html.md"""
 __all__ = ['SIDE', 'scrub', 'explore_guidance', 'explore_steps', 'explore_strength', 'explore_dream', 'explore_attention',
            'explore', 'explore_sketch']
 
-# %% ../nbs/18_explore.ipynb #78c3a736
+# %% ../nbs/18_explore.ipynb #bb3ed56b
 import html, inspect, traceback
 from fastcore.meta import delegates
 from functools import lru_cache
@@ -46,7 +46,7 @@ def _explorer_class():
             for c in controls.values(): c.observe(self.show, "value")
             controls = [c for c in controls.values() if c not in above and c not in beside] if below is None else below
             answer = W.VBox([self.screen, *controls, self.caption], layout=W.Layout(margin="0 0 0 12px" if beside else "0"))
-            super().__init__([*above, W.HBox([*beside, answer])])
+            super().__init__([*above, W.HBox([*beside, answer], layout=W.Layout(align_items="flex-start"))])
 
         @property
         def setting(self): return {name: c.value for name, c in self.controls.items()}
@@ -105,7 +105,7 @@ def _scrub(frames, name="frame", labels=None, captions=None, start=0, play=False
     slider = _slider(name, range(len(frames)), labels, start); row = [slider]
     if play:
         player = W.Play(value=slider.index, min=0, max=len(frames) - 1, interval=interval)
-        W.jslink((player, "value"), (slider, "index")); row = [W.HBox([player, slider])]
+        W.jslink((player, "value"), (slider, "index")); slider.layout.margin = "2px 2px 2px 12px"; row = [W.HBox([player, slider])]
     def draw(**at): k = at[name]; return frames[k], captions[k] if captions else None
     def still():
         few = _some(range(len(frames)), most); z = max(1, 128 // max(frames[0].size)) if zoom is None else zoom
