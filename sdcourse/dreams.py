@@ -7,7 +7,7 @@ Docs: https://sdcourse.github.io/sdcourse/dream.html.md"""
 # %% auto #0
 __all__ = ['slerp', 'dream', 'speeds', 'save_dream', 'natural_order', 'slideshow']
 
-# %% ../nbs/16_dream.ipynb #f33a8fb2
+# %% ../nbs/16_dream.ipynb #1112c54d
 import math, torch
 from .core import shorten
 
@@ -20,7 +20,7 @@ def slerp(
     """Walk from `a` to `b` on the arc: for ends of one length, the direction turns evenly and the length stays.
 
     Where there is no angle (equal directions, a vector of zeros) the arc is the straight line. Raises `ValueError` for opposite directions (within 0.06 degrees), between which no arc is the shortest, for other shapes, NaN and a `t` outside 0 to 1.
-    Source: Shoemake 1985, "Animating rotation with quaternion curves", section 3.3; the angle: Kahan 2006, "How futile are mindless assessments of roundoff", section 12."""
+    Source: Shoemake 1985, "Animating rotation with quaternion curves", the formula of great arcs; the angle: Kahan 2006, "How futile are mindless assessments of roundoff", section 12."""
     for name, x in (("a", a), ("b", b)):
         if not isinstance(x, torch.Tensor) or not x.is_floating_point() or not x.ndim: raise TypeError(f"{name} must be a tensor of floats with one dimension or more, got {shorten(x) if not isinstance(x, torch.Tensor) else f'{x.dtype} of shape {tuple(x.shape)}'}")
         if not torch.isfinite(x).all(): raise ValueError(f"{name} holds {int((~torch.isfinite(x)).sum())} values that are NaN or inf")

@@ -43,6 +43,8 @@ def test_slerp_keeps_ends_and_length(seed, n, d, t, length):
     a, b = pair(seed, n, d, length)
     assume((angle(a, b) < 3.1).all())
     assert torch.equal(slerp(a, b, 0), a) and torch.equal(slerp(a, b, 1), b)
+    far, near = a.double(), a.double() * 1e-20
+    assert torch.equal(slerp(far, near, 1), near) and torch.equal(slerp(near, far, 1), far) # also where the way is a line
     x = slerp(a, b, t)
     assert torch.allclose(x.norm(dim=1), torch.full((n,), length), rtol=1e-5)
     assert torch.allclose(angle(a, x), t * angle(a, b), atol=2e-3) # the direction turns evenly
