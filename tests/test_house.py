@@ -87,12 +87,12 @@ def test_no_orphan_modules():
 # Imports
 
 # what a module of the package may import from the package; everything above it in this table is below it in the building
-LAYERS = [{"core"}, {"show", "models", "record", "keyframes"}, {"text", "latents", "motion"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
+LAYERS = [{"core"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
           {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"jobs"}, {"commands"}, {"cli"}]
 BESIDE = {"augment": {"core"}, "train_pocket": {"core", "augment"}, "train_judge": {"core", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
 BELOW["measure"] |= {"augment", "train_judge"} # the judge's prompts are composed of icons, and its network is trained there
-HEAVY = {"accelerate", "compel", "datasets", "diffusers", "huggingface_hub", "imageio", "IPython", "ipywidgets", "matplotlib", "pandas", "peft", "pyarrow", "scipy", "tokenizers", "torchmetrics", "torchvision", "transformers"}
+HEAVY = {"accelerate", "anywidget", "compel", "datasets", "diffusers", "huggingface_hub", "imageio", "IPython", "ipywidgets", "matplotlib", "pandas", "peft", "pyarrow", "scipy", "tokenizers", "torchmetrics", "torchvision", "transformers"}
 
 
 def imported(node, package="sdcourse"):

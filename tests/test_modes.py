@@ -241,3 +241,130 @@ def test_a_line_survives_the_file_and_other_modes(pipe, tmp_path):
     grown = chain(pipe, last, "an owl", seed=4, num_inference_steps=3) # a node may be gone on from
     assert grown[0] is last and grown[1].generation == 2 and [r["seed"] for r in lineage(grown[1])] == [1, 2, 3, 4]
     with pytest.raises(ValueError, match="carries no sdcourse settings"): open_picture("fox").save(tmp_path/"x.png"); lineage(tmp_path/"x.png")
+
+
+# Inpainting
+
+OWL = "an owl in the snow, 3d render style"
+
+
+@pytest.fixture(scope="module")
+def drawn(pipe):
+    from sdcourse.generate import txt2img
+    return txt2img(pipe, PROMPT, seed=18, num_inference_steps=10)[0]
+
+
+@pytest.fixture(scope="module")
+def mask():
+    from PIL import ImageDraw
+    m = Image.new("L", (64, 64)); ImageDraw.Draw(m).ellipse((7, 4, 57, 57), fill=255)
+    return m
+
+
+def grown(pipe, mask):
+    "The mask on whole spots of the latents, as a picture."
+    from sdcourse.inpainting import latent_mask
+    return Image.fromarray((latent_mask(pipe, mask)[0, 0].numpy() * 255).astype("uint8")).resize(mask.size, 0)
+
+
+def inpainted(pipe, drawn, mask, name, seeds, steps, ours=True, **kw):
+    "Ours and diffusers', before the original's pixels are laid over; or diffusers' alone."
+    from diffusers import StableDiffusionInpaintPipeline
+    from sdcourse.inpainting import inpaint
+    other = StableDiffusionInpaintPipeline(**{**pipe.components, "scheduler": get_scheduler(pipe, name)}, requires_safety_checker=False); other.set_progress_bar_config(disable=True)
+    same = dict(num_inference_steps=steps, guidance_scale=4., negative_prompt="at night", **kw)
+    theirs = other(prompt=[OWL] * len(seeds), image=[drawn] * len(seeds), mask_image=grown(pipe, mask), generator=generators(seeds), height=64, width=64, **{**same, "negative_prompt": ["at night"] * len(seeds)}).images
+    return (inpaint(pipe, OWL, drawn, mask, scheduler=name, n=len(seeds), seed=seeds, composite=False, **same), theirs) if ours else theirs
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler", "dpm++"])
+def test_inpaint_is_diffusers_at_ten_strengths(pipe, drawn, mask, name):
+    "Ten strengths in one batch of ours, one at a time in diffusers' pipeline."
+    from sdcourse.inpainting import inpaint
+    want = [inpainted(pipe, drawn, mask, name, [3], 10, strength=s, ours=False)[0] for s in STRENGTHS]
+    ours = inpaint(pipe, OWL, drawn, mask, scheduler=name, n=10, seed=[3] * 10, strength=STRENGTHS, composite=False, num_inference_steps=10, guidance_scale=4., negative_prompt="at night")
+    off = {s: max_difference([a], [b]) for s, a, b in zip(STRENGTHS, ours, want)}; assert max(off.values()) <= 1, off
+    assert max_difference(want[:1], want[-1:]) > 50 # the strengths do differ
+
+
+@pytest.mark.parametrize("name", ["pndm", "euler_a", "heun", "unipc"])
+def test_inpaint_is_diffusers_with_memory_or_noise_of_its_own(pipe, drawn, mask, name):
+    off = {s: max_difference(*inpainted(pipe, drawn, mask, name, [3, 4], 5, strength=s)) for s in (1., .6)}
+    assert max(off.values()) <= 1, off
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler_a", "dpm++"])
+def test_inpaint_with_nine_channels_is_diffusers(pipe, drawn, mask, name):
+    from diffusers import UNet2DConditionModel
+    from sdcourse.inpainting import inpaint
+    with torch.random.fork_rng(devices=[]): torch.manual_seed(0); unet = UNet2DConditionModel.from_config(dict(pipe.unet.config, in_channels=9)).eval()
+    nine = type(pipe)(**{**pipe.components, "unet": unet}, requires_safety_checker=False)
+    off = {s: max_difference(*inpainted(nine, drawn, mask, name, [3, 4], 5, strength=s)) for s in (1., .6)}
+    assert max(off.values()) <= 1, off
+    a, b = (inpaint(nine, OWL, drawn, m, seed=1, num_inference_steps=2, composite=False)[0] for m in (mask, Image.new("L", (64, 64), 255)))
+    assert max_difference([a], [b]) > 1 # the mask does reach the network
+
+
+@pytest.mark.parametrize("kw", [{}, dict(strength=.5), dict(feather=5), dict(scheduler="euler_a"), dict(n=3, batch_size=2), dict(strength=[1., .5, .2], n=3)], ids=str)
+def test_inpaint_keeps_every_pixel_outside(pipe, drawn, mask, kw):
+    from sdcourse.inpainting import inpaint
+    kept = np.asarray(mask) == 0
+    for im in inpaint(pipe, OWL, drawn, mask, seed=5, num_inference_steps=5, **kw):
+        assert (np.asarray(im)[kept] == np.asarray(drawn)[kept]).all()
+        assert np.abs(np.asarray(im)[~kept].astype(int) - np.asarray(drawn)[~kept]).max() > 20
+
+
+def test_inpaint_with_a_black_mask_does_no_work(pipe, drawn):
+    from sdcourse.inpainting import inpaint
+    from sdcourse.record import unpack
+    calls = []; hooks = [m.register_forward_pre_hook(lambda *a: calls.append(1)) for m in (pipe.unet, pipe.vae.encoder, pipe.vae.decoder)]
+    try: imgs = inpaint(pipe, OWL, drawn, Image.new("L", drawn.size), n=2, seed=1)
+    finally: [h.remove() for h in hooks]
+    assert not calls and all(im.tobytes() == drawn.tobytes() for im in imgs)
+    assert unpack(imgs[1].info["sdcourse"])["image"].tobytes() == drawn.tobytes() and imgs[1].info["sdcourse"]["seed"] == 2
+
+
+def test_inpaint_recipe_makes_it_again(pipe, drawn, mask):
+    import inspect
+    from sdcourse.inpainting import inpaint
+    from sdcourse.record import unpack
+    first = inpaint(pipe, [OWL, PROMPT], drawn, mask, n=2, seed=7, strength=[1., .8, .6, .4], guidance_scale=[3., 4., 5., 6.], num_inference_steps=5, feather=2)
+    for im in first:
+        kw = {k: v for k, v in unpack(im.info["sdcourse"]).items() if k != "scheduler" and k in inspect.signature(inpaint).parameters}
+        assert max_difference(inpaint(pipe, **kw), [im]) <= 1
+
+
+def test_inpaint_stopped_midway_leaves_nothing_behind(pipe, drawn, mask):
+    from sdcourse.inpainting import inpaint
+    want = inpaint(pipe, OWL, drawn, mask, seed=1, num_inference_steps=4)[0]
+    with pytest.raises(KeyboardInterrupt): inpaint(pipe, OWL, drawn, mask, seed=1, num_inference_steps=4, after=stop_at(2))
+    assert inpaint(pipe, OWL, drawn, mask, seed=1, num_inference_steps=4)[0].tobytes() == want.tobytes()
+
+
+def stop_at(i):
+    def after(step):
+        if step.i == i: raise KeyboardInterrupt
+    return after
+
+
+# Attention
+
+@pytest.mark.parametrize("name", ["ddim", "heun", "euler_a"])
+def test_recording_attention_changes_no_byte(pipe, name):
+    from sdcourse.attention import attend, record_attention
+    from sdcourse.generate import txt2img
+    kw = dict(n=2, seed=3, num_inference_steps=4, scheduler=name, height=64, width=96); before = pipe.unet.attn_processors
+    plain = txt2img(pipe, PROMPT, **kw); imgs, seen = attend(pipe, PROMPT, **kw)
+    assert [a.tobytes() for a in plain] == [b.tobytes() for b in imgs] and pipe.unet.attn_processors == before
+    assert {tuple(m.shape[-2:]) for m in seen.layers.values()} == {(16, 24), (8, 12), (4, 6)}
+    for m in seen.layers.values(): assert torch.allclose(m.sum(2), torch.ones_like(m.sum(2)), atol=1e-4)
+    with pytest.raises(KeyboardInterrupt), record_attention(pipe, PROMPT, 2): txt2img(pipe, PROMPT, **kw, after=stop_at(1))
+    assert pipe.unet.attn_processors == before and not pipe.unet._forward_pre_hooks
+
+
+def test_recording_attention_in_plain_diffusers(pipe):
+    "The last rows of each call are the prompt's, in diffusers' own pipeline too."
+    from sdcourse.attention import attend, record_attention
+    with record_attention(pipe, PROMPT, 2) as seen: pipe(PROMPT, num_images_per_prompt=2, generator=generators([3, 4]), num_inference_steps=3, guidance_scale=5.)
+    _, ours = attend(pipe, PROMPT, n=2, seed=3, num_inference_steps=3, guidance_scale=5.)
+    for name, m in seen.layers.items(): assert torch.allclose(m, ours.layers[name], atol=1e-4)
