@@ -368,3 +368,5 @@ def test_recording_attention_in_plain_diffusers(pipe):
     with record_attention(pipe, PROMPT, 2) as seen: pipe(PROMPT, num_images_per_prompt=2, generator=generators([3, 4]), num_inference_steps=3, guidance_scale=5.)
     _, ours = attend(pipe, PROMPT, n=2, seed=3, num_inference_steps=3, guidance_scale=5.)
     for name, m in seen.layers.items(): assert torch.allclose(m, ours.layers[name], atol=1e-4)
+    _, alone = attend(pipe, PROMPT, n=2, seed=3, num_inference_steps=3, guidance_scale=1.) # the same noise, the prompt's half alone
+    for name, m in alone.layers.items(): assert torch.allclose(m[0], ours.layers[name][0], atol=1e-4)
