@@ -124,7 +124,7 @@ def _change(prompt, old, new):
     text = prompt[:found.start()] + new + prompt[found.end():]
     return re.sub(r"\s*,(\s*,)*\s*", ", ", re.sub(r"\s+", " ", text)).strip(" ,")
 
-# %% ../nbs/10_prompts.ipynb #28c21c9d
+# %% ../nbs/10_prompts.ipynb #a0259705
 def weigh(
     pipe, # a diffusers pipeline
     prompts, # a string, or a list of B strings, in compel's grammar: "a (red)1.5 fox", "a (red fox)0.5 in the snow", "red++", "snow-"
@@ -135,10 +135,14 @@ def weigh(
     prompts = _prompts(prompts)
     try: from compel import Compel
     except ImportError: raise ImportError("weights in a prompt are read by compel, which is not installed: pip install compel") from None
+    from transformers.utils import logging
     for p in prompts: # compel cuts in silence
         for flat in Compel.parse_prompt_string(p).prompts: tokenize(pipe, " ".join(f.text for f in getattr(flat, "children", []) if hasattr(f, "text")))
-    read = Compel(tokenizer=pipe.tokenizer, text_encoder=pipe.text_encoder, device=pipe.text_encoder.device)
-    with torch.no_grad(): return torch.cat([read(p) for p in prompts]).to(pipe.text_encoder.dtype)
+    level = logging.get_verbosity(); logging.set_verbosity_error() # it would print that the prompt is long, without saying what is lost
+    try:
+        read = Compel(tokenizer=pipe.tokenizer, text_encoder=pipe.text_encoder, device=pipe.text_encoder.device)
+        with torch.no_grad(): return torch.cat([read(p) for p in prompts]).to(pipe.text_encoder.dtype)
+    finally: logging.set_verbosity(level)
 
 # %% ../nbs/10_prompts.ipynb #860c8251
 def mix(
@@ -183,7 +187,7 @@ def _token(pipe, word):
     if len(ids) != 1: raise ValueError(f"{shorten(word)} is {len(ids)} tokens ({' + '.join(pipe.tokenizer.convert_ids_to_tokens(ids)).replace('</w>', '')}): only a word that is a single token can be swapped")
     return ids[0]
 
-# %% ../nbs/10_prompts.ipynb #d2e986a4
+# %% ../nbs/10_prompts.ipynb #e48ce23b
 MADE_UP = "blick florp zorp quimble snarfle vorpal dringle plozz wibble trindle kweezle nurbit splunk grue jabber tunkle".split() # words that no caption holds
 
 
@@ -193,7 +197,7 @@ def knows(
     words: list, # words or phrases
     *,
     template: str = "a {}, 3d render style", # the prompt around the word
-    t=(700, 500), # timesteps of the question, of 1000
+    t=(700,), # timesteps of the question, of 1000
     n: int = 2, # noises, with the seeds 0 to n - 1
     batch_size: int = 32, # rows of one UNet call
 ) -> list: # of dicts, the most moving word first: word, moved (distance from the mean made-up word beside the prediction itself), known (further than every made-up word), made_up (that furthest one)
