@@ -110,12 +110,12 @@ def readme(nb):
     return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n{text}\n"
 
 
-def small(nb, room=131_000):
-    "The notebook with its saved pictures made small: 256 colours, 64 where they would fill the notebook. A picture that is small already stays as it is, to the byte."
+def small(nb):
+    "The notebook with its saved pictures made small: 256 colours, 64 where the notebook would be too large. A picture that is small already stays as it is, to the byte."
     from PIL import Image
     shown = [o["data"] for c in nb["cells"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
     for colours in (256, 64):
-        if colours == 64 and sum(len("".join(data["image/png"])) for data in shown) <= room: break
+        if colours == 64 and len(dumps(nb).encode()) <= 150_000: break
         for data in shown:
             data.pop("image/jpeg", None)
             raw = base64.b64decode("".join(data["image/png"]))
