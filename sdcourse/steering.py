@@ -7,7 +7,7 @@ Docs: https://sdcourse.github.io/sdcourse/steering.html.md"""
 # %% auto #0
 __all__ = ['LOSSES', 'loss_gradient', 'steer']
 
-# %% ../nbs/27_steering.ipynb #00b19b7e
+# %% ../nbs/27_steering.ipynb #1769a29b
 import torch
 from contextlib import contextmanager
 from .core import nearest, shorten, strict
@@ -27,7 +27,7 @@ def loss_gradient(
     """The loss of what `xt` will become, and its gradient. The model's weights are left as they are and get no gradients.
 
     Raises `TypeError` and `ValueError` for a loss that gives no single number or does not depend on the picture, `FloatingPointError` for NaN or inf.
-    Source: Chung et al. 2022, "Diffusion Posterior Sampling", equations 11 and 16; cheap: the deep dive of the Hugging Face and fast.ai courses."""
+    Source: Chung et al. 2022, "Diffusion Posterior Sampling for General Noisy Inverse Problems", algorithm 1; cheap: the idea of the fast.ai and Hugging Face deep dive of 2022."""
     with torch.enable_grad(), _frozen(pipe):
         if exact: x = xt.detach().requires_grad_(); x0, eps = predict(x)
         else:
@@ -52,7 +52,7 @@ def _frozen(pipe):
     finally:
         for p in weights: p.requires_grad_(True)
 
-# %% ../nbs/27_steering.ipynb #6792bb8f
+# %% ../nbs/27_steering.ipynb #1a84a193
 def _left(im):
     "Where the weight of what differs from the upper edge lies: -1 at the left edge, 1 at the right."
     ink = (im - im[:, :2].mean((1, 2), keepdim=True)).square().sum(0); x = torch.linspace(-1, 1, im.shape[-1]).to(im)
@@ -96,7 +96,7 @@ def steer(
     """Pictures of a prompt that also make a loss small: at each step the predicted noise becomes `eps + scale * sqrt(1 - abar) * gradient`, the gradient scaled to a root mean square of 1.
 
     So `scale` means the same for every loss, model and scheduler. `scale=0` gives `txt2img`'s pictures. A recipe holds the name of a loss, or that there was a function, which cannot be written down.
-    Raises as `txt2img` and `loss_gradient`. Source: Dhariwal and Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis", algorithm 2, with a loss in place of a classifier; the scaling: Yu et al. 2023 (FreeDoM)."""
+    Raises as `txt2img` and `loss_gradient`. Source: Dhariwal and Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis", algorithm 2, with a loss in place of a classifier; a scaling by norms: Yu et al. 2023 (FreeDoM)."""
     if isinstance(loss, str):
         if loss not in LOSSES: raise ValueError(f"no loss {shorten(loss)}" + (f"; did you mean {like!r}?" if (like := nearest(loss, LOSSES)) else f"; there are {', '.join(LOSSES)}, or give a function of one picture"))
     elif not callable(loss): raise TypeError(f"loss must be a name ({', '.join(LOSSES)}) or a function of one picture, got {shorten(loss)} ({type(loss).__name__})")
