@@ -92,6 +92,7 @@ LAYERS = [{"core"}, {"show", "models", "record", "keyframes", "drawing"}, {"text
 BESIDE = {"augment": {"core"}, "train_pocket": {"core", "augment"}, "train_judge": {"core", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
 BELOW["measure"] |= {"augment", "train_judge"} # the judge's prompts are composed of icons, and its network is trained there
+BELOW["prompts"] |= {"augment"} # it phrases prompts as the captions of the training pictures are phrased
 HEAVY = {"accelerate", "anywidget", "compel", "datasets", "diffusers", "huggingface_hub", "imageio", "IPython", "ipywidgets", "matplotlib", "pandas", "peft", "pyarrow", "scipy", "tokenizers", "torchmetrics", "torchvision", "transformers"}
 
 
