@@ -153,7 +153,7 @@ def _walk(pipe, prompts, *, seed, frames, loop, orbit, constant_speed, position,
 
     def draw(ps):
         imgs = _draw(pipe, "dream", [words[0]] * len(ps), seed=seeds[0], num_inference_steps=steps, guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, scheduler=scheduler, eta=eta, **px, **at(ps))
-        return [recipe(im, p, {k: v for k, v in im.info["sdcourse"].items() if k not in ("mode", "prompt", "versions", "batch", "prompt_embeds", "negative_prompt_embeds", "latents")}) for im, p in zip(imgs, ps)]
+        return [recipe(im, p, {k: v for k, v in im.info["sdcourse"].items() if k not in ("mode", "prompt", "versions", "batch", "prompt_embeds", "negative_prompt_embeds", "latents")} | (dict(batch=dict(at=j, of=len(ps))) if len(ps) > 1 else {})) for j, (im, p) in enumerate(zip(imgs, ps))]
 
     def latents_at(ps, steps):
         "Clean latents at the positions, cheaply."

@@ -51,8 +51,8 @@ def txt2img(
 
 
 def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inference_steps=None, guidance_scale=None, guidance_rescale=0., guidance_interval=(0., 1.), height=None, width=None, scheduler=None,
-          eta=0., batch_size=None, progress=False, prompt_embeds=None, negative_prompt_embeds=None, latents=None, generators=None, start=0, init=None, mask=None, extra=None, after=None, more=None):
-    "What every mode does: words, seeds, noise, loop, decoder, recipe. `start`, `init`, `mask`, `extra` as in `denoise`; `generators` go on where they are; `more(k)`: what else belongs in the recipe of picture k."
+          eta=0., batch_size=None, progress=False, prompt_embeds=None, negative_prompt_embeds=None, latents=None, generators=None, start=0, init=None, mask=None, extra=None, before=None, after=None, more=None):
+    "What every mode does: words, seeds, noise, loop, decoder, recipe. `start`, `init`, `mask`, `extra`, `before` as in `denoise`; `generators` go on where they are; `more(k)`: what else belongs in the recipe of picture k."
     prompts, negatives = _prompts(prompt), _prompts(negative_prompt, "negative prompt")
     if len(negatives) not in (1, len(prompts)): raise ValueError(f"{len(negatives)} negative prompts for {len(prompts)} prompts: give a single one, or one for each")
     if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1): raise ValueError(f"batch_size must be a whole number of pictures, at least 1, or None, got {shorten(batch_size)}")
@@ -75,7 +75,7 @@ def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inferen
     else:
         on = check_scale(scale, total); g = lambda i, t: on if begin <= i / len(sched.timesteps) < end else torch.ones_like(on)
     run = denoise(pipe, noise, text, uncond, guidance_scale=g, guidance_rescale=guidance_rescale, num_inference_steps=steps, scheduler=scheduler, generators=gens, eta=eta, start=start, init=init, mask=mask,
-                  extra=extra, batch_size=None if batch_size is None else 2 * batch_size, after=after)
+                  extra=extra, batch_size=None if batch_size is None else 2 * batch_size, before=before, after=after)
     if progress:
         from tqdm.auto import tqdm
         run = tqdm(run, total=len(sched.timesteps) - (start if isinstance(start, int) else min(start)) * getattr(sched, "order", 1), desc=f"{total} picture{'s' * (total > 1)}", leave=False)

@@ -59,6 +59,7 @@ def denoise(
     mask: torch.Tensor | None = None, # (B or 1, 1, h, w): 1 where the picture is made, 0 where `init` stays
     extra: torch.Tensor | None = None, # (B, C, h, w) further input channels of the UNet (9-channel inpainting models)
     batch_size: int | None = None, # most rows of one UNet call (a guided picture is two rows); None: all
+    before: Callable | None = None, # called ahead of each step as `before(i, t, abar, xt, predict)`, where `predict(xt)` gives (x0, eps), with gradients where they are enabled; returns the noise prediction to step with
     after: Callable | None = None, # called with each `Step`; may return other latents to go on with
 ):  # yields a `Step` for each timestep
     """Run the reverse process as a generator of steps: one loop for text to image, image to image, inpainting, and every scheduler of diffusers.
@@ -73,11 +74,12 @@ def denoise(
     if len(starts) != B: raise ValueError(f"{len(starts)} values of start for {B} pictures: give a single number, or one for each picture")
     if not all(0 <= s < n for s in starts): raise ValueError(f"start must be between 0 and {n - 1} for {n} steps, got {start}")
     if any(starts) and init is None: raise ValueError(f"start={start} begins midway, from a picture: give its latents as init=encode(pipe, image)")
+    if before is not None and len(set(starts)) > 1: raise ValueError(f"before sees all pictures at once, so they must start together, got start={starts}: draw them one start at a time")
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1): raise ValueError(f"batch_size must be a whole number, at least 1, or None, got {shorten(batch_size)}")
     if generators is not None and len(generators) != B: raise ValueError(f"{len(generators)} generators for {B} pictures: give one for each")
     scale = guidance_scale if callable(guidance_scale) else (lambda i, t, g=check_scale(guidance_scale, B): g)
     if uncond is None and (callable(guidance_scale) or not (scale(0, 0) == 1).all()): raise ValueError('guidance needs the empty or negative prompt: give uncond=embed(pipe, ""), or guidance_scale=1')
-    return _denoise(pipe, sched, noise, text.expand(B, -1, -1), text.expand(B, -1, -1) if uncond is None else uncond.expand(B, -1, -1), scale, guidance_rescale, n, generators, eta, starts, init, mask, extra, batch_size or 2 * B, after)
+    return _denoise(pipe, sched, noise, text.expand(B, -1, -1), text.expand(B, -1, -1) if uncond is None else uncond.expand(B, -1, -1), scale, guidance_rescale, n, generators, eta, starts, init, mask, extra, batch_size or 2 * B, before, after)
 
 
 def _check(pipe, noise, text, uncond, init, mask, extra):
@@ -99,7 +101,7 @@ def _check(pipe, noise, text, uncond, init, mask, extra):
 
 
 @torch.no_grad()
-def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, starts, init, mask, extra, batch_size, after):
+def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, starts, init, mask, extra, batch_size, before, after):
     sched.set_timesteps(n, device=noise.device)
     order = getattr(sched, "order", 1); dtype = noise.dtype
     if init is not None: init = init.to(noise).expand_as(noise)
@@ -121,12 +123,17 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
             xt[r] = sc.scale_model_input(latents[r], t).to(dtype)
         g = scale(i, t)
         if not isinstance(g, torch.Tensor) or g.shape != (len(noise),): g = check_scale(g, len(noise))
-        pred = _predict(pipe.unet, xt[rows] if extra is None else torch.cat([xt[rows], extra.expand(len(noise), -1, -1, -1)[rows]], 1), t, text[rows], uncond[rows], g[rows.cpu()], rescale, batch_size)
+        abar, kind = _abar(sched, i, t), sched.config.prediction_type
+        def predict(x, k=slice(None)): # guided, for noisy latents of the pictures rows[k]
+            r = rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu()], rescale, batch_size)
+            return pred, *x0_eps(x, pred, abar, kind)
+        if before is None: pred, *_ = predict(xt[rows])
+        else: pred = _as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): predict(x, k)[1:]), abar, kind)
         if not torch.isfinite(pred).all():
             bad = sorted(int(rows[k]) for k in (~torch.isfinite(pred)).flatten(1).any(1).nonzero().flatten())
             raise FloatingPointError(f"NaN or inf in the prediction at step {i} of {len(sched.timesteps)} (timestep {float(t):g}) for picture {', '.join(map(str, bad))}, in {dtype}. " +
                                      ("Load the model in float32: load(..., dtype=torch.float32)" if dtype != torch.float32 else "The weights or the embeddings are broken: load the model again"))
-        x0[rows], eps[rows] = x0_eps(xt[rows], pred, _abar(sched, i, t), sched.config.prediction_type)
+        x0[rows], eps[rows] = x0_eps(xt[rows], pred, abar, kind)
         at = 0
         for _, r, sc, kw in live:
             latents[r] = sc.step(pred[at:at + len(r)], t, latents[r], **kw, return_dict=False)[0].to(dtype); at += len(r)
@@ -149,6 +156,15 @@ def _predict(unet, x, t, text, uncond, g, rescale, batch_size):
         c = torch.empty_like(u); c[with_c] = out[len(with_u):]
         u[g == 1] = c[g == 1]; c[g == 0] = u[g == 0]
     return guide(u, c, g, rescale)
+
+
+def _as_prediction(xt, eps, abar, kind):
+    "The output of the network that means the noise `eps`."
+    if not isinstance(eps, torch.Tensor) or eps.shape != xt.shape: raise ValueError(f"before must return a noise prediction of shape {tuple(xt.shape)}, got {tuple(getattr(eps, 'shape', ())) or shorten(eps)}")
+    eps = eps.detach().to(xt)
+    if kind == "epsilon": return eps
+    x0, eps = x0_eps(xt, eps, abar); a, s = abar.sqrt().to(xt), (1 - abar).sqrt().to(xt)
+    return x0 if kind == "sample" else a * eps - s * x0
 
 
 def _abar(sched, i, t):

@@ -111,14 +111,16 @@ def readme(nb):
 
 
 def small(nb):
-    "The notebook with its saved pictures made small. A picture that is small already stays as it is, to the byte."
+    "The notebook with its saved pictures made small: 256 colours, 64 where the notebook would be too large. A picture that is small already stays as it is, to the byte."
     from PIL import Image
-    for c in nb["cells"]:
-        for data in (o["data"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})):
+    shown = [o["data"] for c in nb["cells"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    for colours in (256, 64):
+        if colours == 64 and len(dumps(nb).encode()) <= 150_000: break
+        for data in shown:
             data.pop("image/jpeg", None)
             raw = base64.b64decode("".join(data["image/png"]))
-            if len(raw) < 8000 or (img := Image.open(io.BytesIO(raw))).mode == "P": continue
-            img.convert("RGB").quantize(256).save(f := io.BytesIO(), "PNG", optimize=True)
+            if len(raw) < 8000 or (img := Image.open(io.BytesIO(raw))).mode == "P" and (colours == 256 or len(img.getcolors()) <= 64): continue
+            img.convert("RGB").quantize(colours).save(f := io.BytesIO(), "PNG", optimize=True)
             data["image/png"] = base64.b64encode(f.getvalue()).decode()
     return nb
 

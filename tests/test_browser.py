@@ -1,0 +1,228 @@
+"""Sliders and the drawing pad as a learner meets them: a real JupyterLab, a real browser, a real mouse.
+
+Where there is no Chromium or no JupyterLab the tests skip themselves and say so; SDCOURSE_BROWSER=1 makes that a failure (`.ci/run` sets it).
+SDCOURSE_JUPYTER=<another environment's python> runs them against that one's JupyterLab and ipywidgets. They pass there with Python 3.11, JupyterLab 3.6.8, ipywidgets 7.7.1, IPython 7.34 and
+ipykernel 6.17.1, which are Colab's: python3.11 -m venv old; old/bin/pip install "ipywidgets==7.7.1" "ipykernel==6.17.1" "ipython==7.34.0" "jupyterlab<4" "jupyterlab_widgets<2" anywidget,
+and a .pth file in its site-packages that names the site-packages with torch and diffusers."""
+import base64, io, json, os, re, secrets, shutil, socket, subprocess, sys, time, urllib.request
+import pytest
+from conftest import ENV
+from write import ROOT
+
+PYTHON = os.environ.get("SDCOURSE_JUPYTER", sys.executable)
+SHOTS = os.environ.get("SDCOURSE_SHOTS") # a folder for screenshots to look at
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def chromium():
+    "The browser of this machine, or None."
+    return next((p for n in ("chromium", "google-chrome-stable", "google-chrome", "chromium-browser") if (p := shutil.which(n))), None)
+
+
+def needs(ok, what):
+    "Without `what`: skipped, or failed where the browser was asked for."
+    if ok: return
+    if os.environ.get("SDCOURSE_BROWSER") == "1": pytest.fail(f"SDCOURSE_BROWSER=1, but {what}", pytrace=False)
+    pytest.skip(f"{what} (SDCOURSE_BROWSER=1 makes this a failure)")
+
+
+# The notebook: few steps, so that it is drawn in seconds. Its last cell, run again and again, tells what the kernel knows.
+CELLS = ["""from sdcourse.models import load
+from sdcourse.explorers import explore, explore_sketch, scrub
+from sdcourse.generate import txt2img
+pipe, prompt = load("pocket"), "a red fox in the snow, 3d render style"
+scrub(txt2img(pipe, prompt, n=8, seed=[18] * 8, guidance_scale=range(8), num_inference_steps=4), name="guidance", start=1, play=True)""",
+         """drawn = []
+def slow(seed):
+    import time; time.sleep(.3); drawn.append(seed)
+    if seed == 40: raise ValueError("seed 40 <is> refused")
+    return txt2img(pipe, prompt, seed=seed, num_inference_steps=2)[0]
+explore(slow, seed=range(41))""",
+         """w = explore_sketch(pipe, "a rocket in space, 3d render style", seed=3, num_inference_steps=5)
+w""",
+         """import ipywidgets
+print("drawn", drawn, "strokes", len(w.pad.strokes), "points", [len(s.get("points", [])) for s in w.pad.strokes], "coarse", w.pad.value.reduce(8).tobytes().hex(), "ipywidgets", ipywidgets.__version__)"""]
+
+
+def notebook():
+    cells = [dict(cell_type="code", id=f"cell{k}", metadata={}, source=c, outputs=[], execution_count=None) for k, c in enumerate(CELLS)]
+    return json.dumps(dict(cells=cells, metadata=dict(kernelspec=dict(name="python3", display_name="Python 3", language="python")), nbformat=4, nbformat_minor=5))
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    "The address of a JupyterLab that serves the notebook."
+    from importlib.util import find_spec
+    needs(PYTHON != sys.executable or find_spec("jupyterlab"), 'there is no JupyterLab here: pip install "sdcourse[lab]"')
+    needs(chromium(), "there is no Chromium or Chrome on this machine: apt-get install chromium")
+    needs(find_spec("playwright"), 'there is no Playwright here: pip install "sdcourse[dev]"')
+    top = tmp_path_factory.mktemp("lab"); home, conf = top/"home", top/"conf"; home.mkdir(); (home/"sliders.ipynb").write_text(notebook(), "utf-8")
+    quiet = conf/"lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"; quiet.parent.mkdir(parents=True); quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
+    token = secrets.token_hex(16); log = open(top/"log.txt", "w")
+    env = {**ENV, "JUPYTER_CONFIG_DIR": str(conf), "JUPYTER_DATA_DIR": str(top/"data"), "JUPYTER_RUNTIME_DIR": str(top/"run"), "IPYTHONDIR": str(top/"ipython"), "OMP_NUM_THREADS": "1"}
+    p = subprocess.Popen([PYTHON, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={home}",
+                          "--ServerApp.allow_root=True", f"--LabApp.user_settings_dir={conf}/lab/user-settings"], cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(300):
+            if p.poll() is not None: break
+            try: urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=2); break
+            except OSError: time.sleep(.1)
+        else: pytest.fail("JupyterLab did not start:\n" + (top/"log.txt").read_text()[-3000:])
+        if p.poll() is not None: pytest.fail("JupyterLab ended:\n" + (top/"log.txt").read_text()[-3000:])
+        yield f"http://127.0.0.1:{port}/lab/tree/sliders.ipynb?token={token}"
+    finally:
+        p.terminate()
+        try: p.wait(20)
+        except subprocess.TimeoutExpired: p.kill(); p.wait()
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    "The notebook, opened and run."
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium(), headless=True, args=FLAGS)
+        page = browser.new_page(viewport=dict(width=1200, height=1000)); page.set_default_timeout(60_000)
+        page.goto(lab); page.locator(".jp-Notebook").wait_for()
+        idle(page); page.keyboard.press("Escape")
+        page.get_by_role("menuitem", name="Run", exact=True).click(); page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+        page.locator(".jp-OutputArea-output", has_text="ipywidgets").wait_for(); idle(page) # the last cell has spoken
+        yield page
+        browser.close()
+
+
+def idle(page): page.locator("#jp-main-statusbar", has_text=re.compile(r"\| Idle")).wait_for()
+def output(page, k): return page.locator(".jp-Notebook .jp-Cell").nth(k).locator(".jp-OutputArea").first
+
+
+def shot(page, name):
+    if SHOTS: os.makedirs(SHOTS, exist_ok=True); page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+def pixels(loc):
+    "What the screen shows there."
+    from PIL import Image
+    loc.scroll_into_view_if_needed()
+    return Image.open(io.BytesIO(loc.screenshot())).convert("RGB")
+
+
+def picture(img):
+    "The pixels of the picture that the browser shows, before they are scaled and placed: two screenshots of one picture may differ by half a pixel."
+    assert img.is_visible()
+    return img.evaluate("""e => { if (e.toDataURL) return e.toDataURL(); const c = document.createElement("canvas"); c.width = e.naturalWidth; c.height = e.naturalHeight; const d = c.getContext("2d"); d.drawImage(e, 0, 0); return c.toDataURL() }""")
+
+
+def until(f, what, seconds=20):
+    "Wait until f() holds."
+    end = time.time() + seconds
+    while time.time() < end:
+        if (res := f()): return res
+        time.sleep(.05)
+    pytest.fail(f"after {seconds} s still not: {what}", pytrace=False)
+
+
+def handle(cell): return cell.locator(".noUi-handle, .ui-slider-handle").first
+
+
+def drag(page, knob, dx, steps=8):
+    "Take a slider's handle with the mouse and pull it."
+    knob.scroll_into_view_if_needed(); b = knob.bounding_box(); x, y = b["x"] + b["width"] / 2, b["y"] + b["height"] / 2
+    page.mouse.move(x, y); page.mouse.down()
+    for k in range(1, steps + 1): page.mouse.move(x + dx * k / steps, y); time.sleep(.02)
+    page.mouse.up()
+
+
+def ask(page):
+    "Run the last cell again; what the kernel says."
+    cell = page.locator(".jp-Notebook .jp-Cell").nth(len(CELLS) - 1); prompt = cell.locator(".jp-InputPrompt").first
+    def settled(): return (t := prompt.inner_text()) != "[*]:" and t
+    old = until(settled, "the last cell has ended")
+    for _ in range(3): # a click that comes while the page is being laid out may miss the cell
+        cell.locator(".jp-Editor, .jp-InputArea-editor").first.click(); page.keyboard.press("Control+Enter"); end = time.time() + 8
+        while time.time() < end:
+            if settled() not in (False, old): return cell.locator(".jp-OutputArea-output").first.inner_text()
+            time.sleep(.05)
+    pytest.fail("the last cell does not run", pytrace=False)
+
+
+def test_slider_moves_the_picture(page):
+    cell = output(page, 0); img, readout = cell.locator("img").first, cell.locator(".widget-readout").first
+    before, was, box = picture(img), readout.inner_text(), img.bounding_box()
+    assert box["width"] == box["height"] == 320 and was == "1"
+    shot(page, "scrub-before"); drag(page, handle(cell), 150); until(lambda: readout.inner_text() != was, "the slider reads another number")
+    until(lambda: picture(img) != before, "another picture"); shot(page, "scrub-after")
+    drag(page, handle(cell), -400); until(lambda: readout.inner_text() == "0", "the slider is at its left end")
+    far = until(lambda: (p := picture(img)) != before and p, "another picture")
+    cell.locator("button").first.click(); until(lambda: readout.inner_text() == "7", "played to the end") # Play starts where it stands, and ends at the last
+    until(lambda: picture(img) not in (before, far), "the last picture"); shot(page, "scrub-played")
+
+
+def test_latest_wins_and_errors_are_shown(page):
+    cell = output(page, 1); img, readout = cell.locator("img").first, cell.locator(".widget-readout").first; before = picture(img)
+    drag(page, handle(cell), 120, steps=60); at = int(readout.inner_text())
+    until(lambda: picture(img) != before, "another picture")
+    def drawn_so_far(): return json.loads(re.search(r"drawn (\[.*?\])", ask(page))[1])
+    drawn = until(lambda: (d := drawn_so_far())[-1] == at and d, "the slider's last position is drawn")
+    assert len(drawn) <= at / 2, f"drawn {drawn}, the slider stands at {at}" # dozens of positions passed: few were drawn, the last one was
+    shot(page, "explore"); drag(page, handle(cell), 400); cell.get_by_text("seed 40 <is> refused").first.wait_for(); shot(page, "explore-error")
+    assert pixels(img).getpixel((40, 20)) == (238, 238, 238) # a grey field, not the last picture
+    cell.locator("summary").click(); assert "in slow" in cell.locator("details pre").inner_text() # where it happened
+    drag(page, handle(cell), -60); until(lambda: not cell.locator("summary").count() and pixels(img).getpixel((40, 20)) != (238, 238, 238), "a picture again")
+
+
+def test_drawing_reaches_the_kernel(page):
+    from PIL import Image, ImageChops, ImageStat
+    def ink(canvas): im = Image.open(io.BytesIO(base64.b64decode(picture(canvas).split(",")[1]))).convert("RGBA").resize((320, 320)); return Image.alpha_composite(Image.new("RGBA", im.size, "white"), im).convert("RGB")
+    cell = output(page, 2); canvas, img = cell.locator("canvas").first, cell.locator("img").last; before, blank = picture(img), picture(canvas)
+    def stroke(*points):
+        canvas.scroll_into_view_if_needed(); b = canvas.bounding_box(); (x, y), *more = [(b["x"] + u * b["width"], b["y"] + v * b["height"]) for u, v in points]
+        page.mouse.move(x, y); page.mouse.down()
+        for x, y in more: page.mouse.move(x, y, steps=6)
+        page.mouse.up()
+    cell.locator('[data-color="#e02020"]').click(); stroke((.5, .15), (.5, .8)); stroke((.3, .8), (.7, .8)); stroke((.2, .3)) # two lines and a dot
+    said = until(lambda: "strokes 3 " in (said := ask(page)) and said, "three strokes in the kernel"); points = json.loads(re.search(r"points (\[.*?\])", said)[1]); assert min(points[:2]) >= 5 and points[2] == 1, points
+    page.mouse.move(5, 5); shot(page, "sketch"); drawn = ink(canvas); assert picture(canvas) != blank; changed = until(lambda: (p := picture(img)) != before and p, "image to image of the drawing")
+    assert drawn.getpixel((64, 96)) == (224, 32, 32) # the dot
+    kernel = Image.frombytes("RGB", (8, 8), bytes.fromhex(re.search(r"coarse ([0-9a-f]+)", said)[1])) # the kernel draws the strokes itself: the same drawing
+    assert max(ImageStat.Stat(ImageChops.difference(kernel, drawn.resize((8, 8), Image.Resampling.BOX))).extrema, key=lambda e: e[1])[1] <= 12
+    cell.get_by_role("button", name="Eraser").click(); stroke((.5, .3), (.5, .31)); until(lambda: ink(canvas).getpixel((160, 100)) == (255, 255, 255), "a hole in the line")
+    for k in (4, 3, 2): until(lambda: f"strokes {k} " in ask(page), f"{k} strokes"); cell.get_by_role("button", name="Undo").click()
+    until(lambda: picture(img) != changed, "another picture after Undo"); until(lambda: "strokes 1 " in ask(page), "one stroke")
+    cell.get_by_role("button", name="Clear").click(); until(lambda: picture(canvas) == blank, "an empty pad")
+
+
+# The names of ipywidgets 7.7, which are Colab's, and which 8 knows too: what 8 alone knows does nothing there, in silence
+
+COMMON = {"layout", "style", "description", "value", "disabled"}
+CORE = dict(VBox=set(), HBox=set(), Layout={"width", "height", "max_width", "min_width", "margin", "padding", "display", "visibility", "flex", "align_items"}, Image={"format", "width", "height"},
+            HTML={"placeholder"}, Label=set(), Output=set(), Text={"placeholder", "continuous_update"}, IntText={"step", "continuous_update"}, Checkbox={"indent"}, Button={"button_style", "icon"},
+            Dropdown={"options", "index"}, SelectionSlider={"options", "index", "continuous_update", "orientation", "readout"}, Play={"min", "max", "step", "interval"},
+            IntSlider={"min", "max", "step", "readout", "continuous_update"}, FloatSlider={"min", "max", "step", "readout", "readout_format", "continuous_update"})
+FUNCTIONS = {"interact", "interactive", "interactive_output", "interact_manual", "fixed", "jslink", "jsdlink", "link"}
+
+
+def widget_calls(code):
+    "(name, its keywords) of what is called in ipywidgets, however it was imported."
+    import ast
+    t = ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", code)); modules, names = set(), {}
+    for n in ast.walk(t):
+        if isinstance(n, ast.Import): modules |= {a.asname or a.name for a in n.names if a.name == "ipywidgets"}
+        if isinstance(n, ast.ImportFrom) and n.module == "ipywidgets": names |= {a.asname or a.name: a.name for a in n.names}
+    for n in ast.walk(t):
+        if not isinstance(n, ast.Call): continue
+        f = n.func
+        if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in modules | {"widgets", "W"}: yield f.attr, {k.arg for k in n.keywords if k.arg}
+        elif isinstance(f, ast.Name) and f.id in names: yield names[f.id], {k.arg for k in n.keywords if k.arg}
+
+
+def test_only_what_both_ipywidgets_know():
+    import ipywidgets
+    from write import NBS, read, source
+    calls = [(f"{nb.name}: {n}", n, kw) for nb in sorted(NBS.glob("*.ipynb")) for c in read(nb)["cells"] if c["cell_type"] == "code" and "widget" in source(c) or "W." in source(c) for n, kw in widget_calls(source(c))]
+    assert len(calls) > 10
+    bad = [(where, sorted(kw - CORE.get(n, set()) - COMMON) or "no core widget") for where, n, kw in calls if n not in FUNCTIONS and (n not in CORE or kw - CORE[n] - COMMON)]
+    assert not bad, f"not known to ipywidgets 7.7, or not yet in this table: {bad}"
+    for n, keys in CORE.items(): assert not (gone := keys - {*getattr(ipywidgets, n).class_trait_names()}), f"ipywidgets {ipywidgets.__version__}: {n} has no {gone}"
+    assert [*widget_calls("from ipywidgets import Play as P\nP(playing=True)")] == [("Play", {"playing"})] and "playing" not in CORE["Play"] | COMMON and "tooltip" not in CORE["Button"] | COMMON
