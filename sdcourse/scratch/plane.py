@@ -60,19 +60,20 @@ class Mixture:
         "(B, D) the mean of the noise, given the noisy point: what the loss of a diffusion model is smallest for."
         return -math.sqrt(1 - abar) * self.score(x, abar)
 
-# %% ../../nbs/30_plane.ipynb #436c4906
+# %% ../../nbs/30_plane.ipynb #660ea31b
 def reverse(
     eps, # function of ((B, ...) noisy data, alpha-bar): the predicted noise
     x: torch.Tensor, # (B, ...) pure noise
-    abars, # alpha-bar of the levels to visit, rising from nearly 0 to nearly 1; the last step goes to 1
+    abars, # alpha-bar of the levels to visit, rising from nearly 0 to nearly 1
     eta: float = 0., # 0: DDIM, nothing fresh; 1: DDPM
     generator: torch.Generator | None = None, # draws the fresh noise
+    last: float = 1., # alpha-bar where the walk ends: 1, no noise left (diffusers' `set_alpha_to_one=False`, as Stable Diffusion has it, ends at the first level of the schedule)
 ): # generator of (B, ...) tensors: the state after each step
     """Run the reverse process, yielding each state.
 
     Raises `ValueError` for levels that do not rise. Source: Song et al. 2020, "Denoising Diffusion Implicit Models", equations 12 and 16."""
-    levels = [float(a) for a in abars] + [1.]
-    if any(a >= b for a, b in zip(levels, levels[1:])) or levels[0] <= 0: raise ValueError(f"abars must rise strictly within (0, 1), got {levels[:3]} ... {levels[-3:-1]}")
+    levels = [float(a) for a in abars] + [float(last)]
+    if any(a >= b for a, b in zip(levels, levels[1:])) or levels[0] <= 0 or levels[-1] > 1: raise ValueError(f"abars must rise strictly within (0, 1), got {levels[:3]} ... {levels[-3:-1]}")
     for a, b in zip(levels, levels[1:]):
         e = eps(x, a)
         x0 = (x - math.sqrt(1 - a) * e) / math.sqrt(a)
