@@ -1,4 +1,4 @@
-"""Ask many questions in one run, and what it means to walk away from a word
+"""Ask many questions in one run, and see the answers side by side
 
 Docs: https://sdcourse.github.io/sdcourse/sweeps.html.md"""
 
