@@ -7,7 +7,7 @@ Docs: https://sdcourse.github.io/sdcourse/sweeps.html.md"""
 # %% auto #0
 __all__ = ['Sweep', 'sweep', 'sweep_pictures']
 
-# %% ../nbs/11_sweeps.ipynb #2ec186f2
+# %% ../nbs/11_sweeps.ipynb #8480718b
 import inspect, itertools
 from typing import NamedTuple
 from .core import nearest, pick_seeds, shorten
@@ -19,7 +19,7 @@ from .show import labelled_grid
 from .text import _prompts
 
 _WORDS, _ROWS = ("prompt", "negative_prompt"), ("seed", "guidance_scale", "strength") # axes that can share a batch
-_SHORT = dict(guidance_scale="guidance", num_inference_steps="steps", guidance_rescale="rescale", guidance_interval="guidance in", negative_prompt="without")
+_SHORT = dict(guidance_scale="guidance", num_inference_steps="steps", guidance_rescale="rescale", guidance_interval="guidance in")
 _NOT_HERE = dict(n="every cell holds one picture: give a list of seeds", latents="the seeds draw the noise here", prompt_embeds="give prompts", negative_prompt_embeds="give negative prompts")
 
 
@@ -48,7 +48,7 @@ class Sweep(NamedTuple):
 def _label(name, value, k):
     "What stands beside a row or above a column."
     if name == "prompt": return value
-    if name == "negative_prompt": return f"without {value}" if value else "without nothing"
+    if name == "negative_prompt": return f"negative prompt {value}" if value else "no negative prompt"
     if isinstance(value, (tuple, list)): value = " to ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
     elif isinstance(value, float): value = f"{value:g}"
     elif not isinstance(value, (int, str, type(None))): value = getattr(type(value), "__name__") if hasattr(value, "set_timesteps") else k # a scheduler; a picture has a number only
