@@ -17,19 +17,29 @@ def encode(
     pipe, # a diffusers pipeline
     images, # a PIL picture, or a list of B of one size
     *,
-    seed=None, # None: the mean of the encoder's distribution; a seed (or B of them): a sample, as diffusers' img2img draws it
-) -> torch.Tensor: # (B, 4, h, w), scaled to a variance of about 1
+    seed=None, # None: the mean of the encoder's distribution; a seed, or k*B seeds or CPU `torch.Generator`s: samples, as diffusers' img2img draws them
+    batch_size: int | None = None, # pictures encoded at a time; None: all
+) -> torch.Tensor: # (B, 4, h, w), or (k*B, 4, h, w) with the k samples of a picture together; scaled to a variance of about 1
     """Latents of pictures. Raises `ValueError` when a side is no multiple of the autoencoder's factor.
 
     Source: Kingma and Welling 2013 (the distribution); Rombach et al. 2022, appendix G (the scaling)."""
     x = to_tensor(images) # (B, 3, H, W)
     check_size(pipe, *x.shape[-2:])
-    dist = pipe.vae.encode(x.to(pipe.vae.device, pipe.vae.dtype)).latent_dist
-    if seed is None: z = dist.mode()
-    else:
-        noise = torch.cat([torch.randn(1, *dist.mean.shape[1:], generator=g) for g in generators(pick_seeds(seed, len(x)))])
-        z = dist.mean + dist.std * noise.to(dist.mean)
+    gens = [] if seed is None else _generators(seed, len(x))
+    dists = [pipe.vae.encode(part.to(pipe.vae.device, pipe.vae.dtype)).latent_dist for part in x.split(batch_size or len(x))]
+    z = torch.cat([d.mean for d in dists]) # (B, 4, h, w)
+    if gens:
+        k = len(gens) // len(x); std = torch.cat([d.std for d in dists]).repeat_interleave(k, 0)
+        z = z.repeat_interleave(k, 0) + std * torch.cat([torch.randn(1, *z.shape[1:], generator=g) for g in gens]).to(z)
     return (z - _shift(pipe)) * pipe.vae.config.scaling_factor # (B, 4, h, w)
+
+
+def _generators(seed, n):
+    "Generators for n pictures: of one seed, of k*n seeds, or those that were given."
+    many = isinstance(seed, (list, tuple, range))
+    gens = list(seed) if many and seed and all(isinstance(s, torch.Generator) for s in seed) else generators(pick_seeds(seed, len(seed) if many and len(seed) else n))
+    if len(gens) % n: raise ValueError(f"{len(gens)} seeds for {n} pictures: give one for each, or the same number for each")
+    return gens
 
 
 @torch.no_grad()

@@ -70,6 +70,8 @@ def test_sidebar_has_every_page_once():
     def pages(x): return [x] if isinstance(x, str) else sum(map(pages, x), []) if isinstance(x, list) else pages(x["contents"])
     got = Counter(pages(yaml.safe_load((NBS/"sidebar.yml").read_text())["website"]["sidebar"]["contents"]))
     assert got == Counter(p.name for p in NOTEBOOKS)
+    urls = Counter(re.sub(r"^\d+\w?_", "", p.stem) for p in NOTEBOOKS) # a page's name is the notebook's without its number
+    assert not (twice := [u for u, k in urls.items() if k > 1]), f"two notebooks would be one page: {twice}"
 
 
 def test_no_orphan_modules():
@@ -93,14 +95,15 @@ BELOW["measure"] |= {"augment", "train_judge"} # the judge's prompts are compose
 HEAVY = {"accelerate", "compel", "datasets", "diffusers", "huggingface_hub", "imageio", "IPython", "ipywidgets", "matplotlib", "pandas", "peft", "pyarrow", "scipy", "tokenizers", "torchmetrics", "torchvision", "transformers"}
 
 
-def imported(node):
-    "The dotted names that an import statement asks for; `from .x import y` counts as sdcourse.x."
+def imported(node, package="sdcourse"):
+    "The dotted names that an import statement in a module of `package` asks for; `from .x import y` counts as sdcourse.x."
     if isinstance(node, ast.Import): return [a.name for a in node.names]
-    if node.level: return [f"sdcourse.{node.module}"] if node.module else [f"sdcourse.{a.name}" for a in node.names]
+    base = ".".join(package.split(".")[:len(package.split(".")) + 1 - node.level]) if node.level else ""
+    if node.level: return [f"{base}.{node.module}"] if node.module else [f"{base}.{a.name}" for a in node.names]
     return [f"sdcourse.{a.name}" for a in node.names] if node.module == "sdcourse" else [node.module]
 
 
-def imports(p): return [(n, m) for n in ast.walk(tree(p)) if isinstance(n, (ast.Import, ast.ImportFrom)) for m in imported(n)]
+def imports(p): return [(n, m) for n in ast.walk(tree(p)) if isinstance(n, (ast.Import, ast.ImportFrom)) for m in imported(n, ".".join(["sdcourse", *p.relative_to(PKG).parent.parts]))]
 
 
 @per_module
