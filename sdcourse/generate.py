@@ -8,12 +8,12 @@ Docs: https://sdcourse.github.io/sdcourse/txt2img.html.md"""
 __all__ = ['txt2img']
 
 # %% ../nbs/24_txt2img.ipynb #50aa433a
-import torch
+import inspect, torch
 from .core import generators, pick_seeds, shorten, strict
 from .guidance import check_scale
 from .latents import check_size, decode, seeded_noise
 from .models import get_scheduler, suits
-from .record import stamp
+from .record import fingerprint, machine_of, stamp
 from .sampling import denoise
 from .text import _prompts, embed
 
@@ -25,7 +25,7 @@ def txt2img(
     *,
     negative_prompt="", # what to walk away from: a string, or one for each prompt
     n: int = 1, # pictures of each prompt
-    seed=None, # first seed (the pictures of a prompt take seed, seed+1, ...; every prompt begins with the same one), a list of n, or None: picked freshly
+    seed=None, # first seed (the pictures of a prompt take seed, seed+1, ...; every prompt begins with the same one), a list of n, a list with one for each picture of all prompts, or None: picked freshly
     num_inference_steps: int | None = None, # None: what suits the model
     guidance_scale=None, # a number, or one for each picture; None: what suits the model; 1 is off
     guidance_rescale: float = 0., # see `guide`
@@ -56,7 +56,7 @@ def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inferen
     prompts, negatives = _prompts(prompt), _prompts(negative_prompt, "negative prompt")
     if len(negatives) not in (1, len(prompts)): raise ValueError(f"{len(negatives)} negative prompts for {len(prompts)} prompts: give a single one, or one for each")
     if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1): raise ValueError(f"batch_size must be a whole number of pictures, at least 1, or None, got {shorten(batch_size)}")
-    seeds = pick_seeds(seed, n) * len(prompts); total = len(seeds)
+    seeds = _seeds(seed, n, len(prompts)); total = len(seeds)
     h, w = check_size(pipe, height, width) if init is None else init.shape[-2:]
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
@@ -81,17 +81,36 @@ def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inferen
         run = tqdm(run, total=len(sched.timesteps) - (start if isinstance(start, int) else min(start)) * getattr(sched, "order", 1), desc=f"{total} picture{'s' * (total > 1)}", leave=False)
     for step in run: pass
     imgs = decode(pipe, step.latents, batch_size=batch_size)
-    scales = torch.as_tensor(scale, dtype=torch.float64).flatten().expand(total).tolist()
+    scales, told = torch.as_tensor(scale, dtype=torch.float64).flatten().expand(total).tolist(), [more(k) if more else {} for k in range(total)]
     name = scheduler if isinstance(scheduler, str) else type(sched).__name__
+    made, company = _made(pipe), dict(prompts=len(prompts), negatives=len(negatives), n=n, batch_size=batch_size) | told[0].get("batch", {}) # a picture's last bit depends on the shapes it was computed in: replay draws it in the same
+    company |= {name: values for name, values in (("guidance_scale", scales), ("strength", [t.get("strength") for t in told])) if len(set(values)) > 1}
     for k, im in enumerate(imgs):
         given = dict(prompt_embeds=prompt_embeds, negative_prompt_embeds=negative_prompt_embeds, latents=latents)
         given = {a: x[[min(k // (n if a != "latents" else 1), len(x) - 1)]] for a, x in given.items() if x is not None} | (dict(after=after) if after is not None else {})
         stamp(im, mode, prompt=prompts[k // n], negative_prompt=negatives[k // n if len(negatives) > 1 else 0], seed=seeds[k], num_inference_steps=steps, guidance_scale=scales[k], guidance_rescale=guidance_rescale,
-              guidance_interval=[begin, end], scheduler=name, eta=eta, height=im.height, width=im.width, **given, **(more(k) if more else {}), model=_model(pipe))
+              guidance_interval=[begin, end], scheduler=name, scheduler_config=_config(sched), eta=eta, height=im.height, width=im.width, **(given | told[k] | (dict(batch=dict(at=k) | company) if total > 1 else {})), **made)
     return imgs
 
 
+def _seeds(seed, n, prompts):
+    "The seeds of all pictures: n that every prompt shares, or one for each."
+    if isinstance(seed, (list, tuple, range)) and type(n) is int and prompts > 1 and len(seed) == n * prompts: return pick_seeds(seed, len(seed))
+    return pick_seeds(seed, n) * prompts
+
+
+def _made(pipe):
+    "What a recipe says of the model and the machine."
+    return dict(model=_model(pipe), weights=fingerprint(pipe), machine=machine_of(pipe))
+
+
 _generators = generators # the function, where an argument has its name
+def _config(sched):
+    "What a scheduler was told beyond its defaults."
+    own = inspect.signature(type(sched).__init__).parameters
+    return {k: v for k, v in sched.config.items() if k in own and v != own[k].default}
+
+
 def _factor(pipe): return 2 ** (len(pipe.vae.config.block_out_channels) - 1)
 
 

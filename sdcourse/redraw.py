@@ -12,7 +12,7 @@ import json, math
 from typing import NamedTuple
 import torch
 from .core import generators, pick_seeds, shorten, strict, to_rgb
-from .generate import _draw
+from .generate import _draw, _seeds
 from .latents import check_size, encode
 from .models import suits
 from .record import pack
@@ -46,7 +46,7 @@ def img2img(
     strength=.6, # the part of the steps that is run: near 0 keeps the picture, 1 keeps next to nothing of it; a number, or one for each picture that comes out
     negative_prompt="", # what to walk away from: a string, or one for each prompt
     n: int = 1, # pictures of each prompt
-    seed=None, # first seed (the pictures of a prompt take seed, seed+1, ...; every prompt begins with the same one), a list of n, or None: picked freshly
+    seed=None, # first seed (the pictures of a prompt take seed, seed+1, ...; every prompt begins with the same one), a list of n, a list with one for each picture of all prompts, or None: picked freshly
     num_inference_steps: int | None = None, # steps of the whole schedule; None: what suits the model
     guidance_scale=None, # a number, or one for each picture; None: what suits the model; 1 is off
     guidance_rescale: float = 0., # see `guide`
@@ -73,17 +73,17 @@ def img2img(
     except ValueError as e: raise ValueError(f"a picture of {images[0].width}x{images[0].height} pixels does not fit this model ({e}): bring it to a size with fit_picture(image, pipe)") from None
     prompts = prompts * len(images) if len(prompts) == 1 else prompts
     if len(images) not in (1, len(prompts)): raise ValueError(f"{len(images)} pictures for {len(prompts)} prompts: give a single one of either, or as many pictures as prompts")
-    seeds = pick_seeds(seed, n); total = len(seeds) * len(prompts)
+    seeds = _seeds(seed, n, len(prompts)); total = len(seeds)
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total
     if len(strengths) != total: raise ValueError(f"{len(strengths)} strengths for {total} pictures: give a single number, or one for each")
     starts = [start_step(s, steps) for s in strengths]
-    gens = generators(seeds * len(prompts))
+    gens = generators(seeds)
     init = encode(pipe, images, seed=gens, batch_size=batch_size if isinstance(batch_size, int) and batch_size > 0 else None) # (total, 4, h, w); first the sample, then the noise: diffusers' order
     packed = [pack(im) for im in images]
     def more(k):
         j = k // n if len(images) > 1 else 0
-        return dict(strength=float(strengths[k]), image=packed[j]) | (dict(parent=recipes[j]) if recipes[j] else {})
+        return dict(strength=float(strengths[k]), image=packed[j]) | (dict(parent=recipes[j]) if recipes[j] else {}) | (dict(batch=dict(images=len(images))) if len(images) > 1 else {})
     return _draw(pipe, "img2img", prompts, negative_prompt=negative_prompt, n=n, seed=seeds, num_inference_steps=steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale, guidance_interval=guidance_interval,
                  scheduler=scheduler, eta=eta, batch_size=batch_size, progress=progress, prompt_embeds=prompt_embeds, negative_prompt_embeds=negative_prompt_embeds, latents=latents, after=after,
                  generators=gens, init=init, start=starts, more=more)

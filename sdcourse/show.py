@@ -297,13 +297,26 @@ def show_video(
     return HTML(f'<video src="data:video/{kind[1:]};base64,{b64}" controls loop muted autoplay playsinline style="{style}"></video>')
 
 # %% ../nbs/81_show.ipynb #e15f9768
+_SAMPLERS = { # our schedulers, as other programs call them
+    "ddim": "DDIM", "ddpm": "DDPM", "pndm": "PLMS", "euler": "Euler", "euler_a": "Euler a", "heun": "Heun", "lms": "LMS", "dpm++": "DPM++ 2M", "dpm++_karras": "DPM++ 2M Karras", "dpm++_sde": "DPM++ 2M SDE",
+    "unipc": "UniPC", "deis": "DEIS", "lcm": "LCM", "tcd": "TCD", "DDIMScheduler": "DDIM", "DDPMScheduler": "DDPM", "PNDMScheduler": "PLMS", "EulerDiscreteScheduler": "Euler", "EulerAncestralDiscreteScheduler": "Euler a",
+    "HeunDiscreteScheduler": "Heun", "LMSDiscreteScheduler": "LMS", "DPMSolverMultistepScheduler": "DPM++ 2M", "UniPCMultistepScheduler": "UniPC", "DEISMultistepScheduler": "DEIS", "LCMScheduler": "LCM", "TCDScheduler": "TCD",
+}
+
+
 def _line(s):
-    "The settings as other programs write them, in the PNG chunk `parameters`."
-    named = {"Steps": "num_inference_steps", "Sampler": "scheduler", "CFG scale": "guidance_scale", "Seed": "seed", "Size": None, "Model": "model", "Version": None}
-    size = f"{s['width']}x{s['height']}" if "width" in s and "height" in s else None
-    values = {k: size if k == "Size" else f"sdcourse {s['versions']['sdcourse']}" if k == "Version" and "versions" in s else s.get(v) for k, v in named.items()}
-    negative = f"\nNegative prompt: {s['negative_prompt']}" if s.get("negative_prompt") else ""
-    return f"{s.get('prompt', '')}{negative}\n" + ", ".join(f"{k}: {v}" for k, v in values.items() if v is not None)
+    "The settings in the form that AUTOMATIC1111's web UI began and many programs read: prompt, negative prompt, then `Name: value` with commas between."
+    def text(v): return " | ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v)
+    def number(v): return int(v) if isinstance(v, float) and v.is_integer() else v
+    size = f"{s['width']}x{s['height']}" if "width" in s and "height" in s else None; version = s["versions"].get("sdcourse") if isinstance(s.get("versions"), dict) else None
+    values = {"Steps": s.get("num_inference_steps"), "Sampler": _SAMPLERS.get(str(s.get("scheduler")), s.get("scheduler")), "CFG scale": s.get("guidance_scale"), "Seed": s.get("seed"), "Size": size,
+              "Model hash": s.get("weights"), "Model": s.get("model"), "Denoising strength": s.get("strength"), "Version": f"sdcourse {version}" if version else None}
+    def quoted(v): return json.dumps(v) if isinstance(v, str) and any(c in v for c in ',:"\n') else v
+    negative = f"\nNegative prompt: {text(s['negative_prompt'])}" if s.get("negative_prompt") else ""
+    return f"{text(s.get('prompt', s.get('prompts', '')))}{negative}\n" + ", ".join(f"{k}: {quoted(number(v))}" for k, v in values.items() if v is not None)
+
+
+def _nested(v): return isinstance(v, dict) or isinstance(v, (list, tuple)) and any(map(_nested, v)) # pictures and tensors: in the JSON only
 
 
 @strict
@@ -318,7 +331,7 @@ def save_png(
     if settings is None: settings = img.info.get("sdcourse", {})
     if isinstance(settings, str): settings = json.loads(settings) # the picture comes from such a file
     info = PngInfo()
-    for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse") and not isinstance(v, dict)}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
+    for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse") and not _nested(v)}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
     info.add_text("sdcourse", json.dumps(settings, default=str)) # ASCII only: any prompt survives
     with atomic(path) as tmp: img.save(tmp, "PNG", pnginfo=info)
     return path

@@ -1,0 +1,230 @@
+"The commands of the modes on two steps each: files, recipes, JSON, bad input, two processes, and what is left when a run is stopped or killed."
+import json, os, signal, subprocess, sys, time
+from pathlib import Path
+import pytest
+from conftest import ENV, python, run
+from PIL import Image
+
+FAST = ("--steps", "2", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    "A folder to work in, with a few input pictures, for all tests of this file."
+    top, was = tmp_path_factory.mktemp("commands"), os.getcwd(); os.chdir(top)
+    Image.linear_gradient("L").resize((100, 80)).convert("RGB").save("photo.png")
+    mask = Image.new("L", (64, 64)); mask.paste(255, (16, 16, 48, 48)); mask.save("mask.png"); Path("text.png").write_text("no picture")
+    yield top
+    os.chdir(was)
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    "The model's files are read once, not once for each command."
+    import sdcourse.models as m
+    from functools import lru_cache
+    was = m._from_pretrained; m._from_pretrained = lru_cache(was)
+    yield m._from_pretrained
+    m._from_pretrained = was
+
+
+@pytest.fixture
+def sd(here, loaded):
+    "Run a command in this process: (lines of stdout, stderr)."
+    from click.testing import CliRunner
+    from sdcourse.cli import main
+    def sd(*args, code=0):
+        r = CliRunner().invoke(main, [str(a) for a in args])
+        assert r.exit_code == code, f"sdcourse {' '.join(map(str, args))}: exit code {r.exit_code}\n{r.stdout}\n{r.stderr}\n{r.exception!r}"
+        return r.stdout.splitlines(), r.stderr
+    return sd
+
+
+def recipe(path):
+    from sdcourse.show import read_settings
+    return read_settings(path)
+
+
+def whole(folder):
+    "Every picture of a folder opens, carries a recipe, and nothing half written lies beside it."
+    for p in Path(folder).rglob("*"):
+        assert not p.name.startswith("."), f"{p} was left behind"
+        if p.suffix != ".png" or p.name in ("photo.png", "mask.png", "text.png", "schedules.png") or p.parent.name == "inputs": continue
+        with Image.open(p) as im: im.load(); assert im.text["parameters"] is not None and recipe(p)["mode"]
+
+
+# One mode after the other
+
+def test_img2img(sd):
+    out, said = sd("img2img", "photo.png", "a red fox, 3d render style", "--strength", 1, "--seed", 3, "--n", 3, "--batch-size", 2, "--out", "redrawn", *FAST)
+    assert out == [f"redrawn/a-red-fox-3d-render-style-{s}.png" for s in (3, 4, 5)] and said == "photo.png: 100x80 brought to 64x64 by --fit crop\n"
+    r = recipe(out[2]); assert (r["mode"], r["seed"], r["strength"], r["num_inference_steps"], r["image"]["size"]) == ("img2img", 5, 1, 2, [64, 64])
+    line, = sd("img2img", "photo.png", "a fox", "--strength", 1, "--seed", 3, "--out", "one.png", "--fit", "pad", "--width", 96, "--json", "--steps", 2)[0]
+    d = json.loads(line); assert (d["path"], d["seed"], d["settings"]["width"], d["settings"]["height"]) == ("one.png", 3, 96, 64) and "png" not in d["settings"]["image"]
+    assert Image.open("one.png").size == (96, 64)
+    _, said = sd("img2img", "house", "a house", "--strength", 1, *FAST, "--out", "picked.png")
+    assert said == f"seed {recipe('picked.png')['seed']}: again with --seed {recipe('picked.png')['seed']}\n"
+
+
+def test_low_memory_draws_the_same(sd, loaded):
+    from sdcourse.sampling import max_difference
+    (a,), _ = sd("img2img", "fox", "an owl", "--strength", 1, "--seed", 3, "--out", "full.png", *FAST); (b,), _ = sd("img2img", "fox", "an owl", "--strength", 1, "--seed", 3, "--low-memory", "--out", "low.png", *FAST)
+    loaded.cache_clear() # it stays in slices
+    assert max_difference([Image.open(a)], [Image.open(b)]) <= 1 and recipe(b)["machine"]["attention"] != recipe(a)["machine"]["attention"]
+
+
+def test_inpaint(sd):
+    import numpy as np
+    (a,), said = sd("inpaint", "fox", "mask.png", "a strawberry, pixel art style", "--seed", 3, "--out", "painted.png", *FAST)
+    from sdcourse.redraw import open_picture
+    d = np.abs(np.asarray(Image.open(a)).astype(int) - np.asarray(open_picture("fox"))).max(2); assert d[:12].max() == 0 == d[52:].max() and d[24:40, 24:40].max() > 20
+    assert "a mask must have the size" in sd("inpaint", "photo.png", "mask.png", "a fox", code=2)[1]
+
+
+def test_chain(sd):
+    out, _ = sd("chain", "fox", "a fox, pencil sketch style", "a fox, 3d render style", "--strength", 1, "--seed", 3, "--n", 2, "--out", "chain", *FAST)
+    assert len(out) == 7 and out[-1] == "chain/tree.png" and out[2] == "chain/02-a-fox-3d-render-style-5.png"
+    assert recipe(out[2])["parent"]["seed"] == 3 and "each of which has a recipe" in sd("replay", out[-1], code=2)[1]
+
+
+def test_dream(sd):
+    say = ("dream", "a fox", "an owl", "--seed", 18, "--frames", 3, "--batch-size", 2, "--out", "dream", *FAST)
+    out, _ = sd(*say); assert out == [*(f"dream/frame-0000{k}.png" for k in range(3)), "dream/film.mp4"] and Path(out[-1]).stat().st_size > 500
+    was = [Path(p).stat().st_mtime_ns for p in out[:3]]; again, _ = sd(*say, "--json", "--film", "none")
+    assert [Path(p).stat().st_mtime_ns for p in out[:3]] == was and [json.loads(l)["path"] for l in again] == out[:3]
+    assert "was made otherwise (seed" in sd("dream", "a fox", "an owl", "--seed", 19, "--frames", 3, "--out", "dream", *FAST, code=1)[1]
+    assert "one waypoint" in sd("dream", "a fox", "--seed", 1, "--out", "nothing", *FAST, code=2)[1]
+
+
+def test_animate(sd):
+    out, _ = sd("animate", "0: a castle, 1: a house", "--frames", 3, "--zoom", 1.04, "--angle", "0:(2), 2:(-2)", "--strength", 1, "--seed", 1, "--film", "gif", "--out", "animated", *FAST)
+    assert out == [*(f"animated/0000{k}.png" for k in range(3)), "animated/film.gif"] and json.loads(Path("animated/settings.json").read_text())["zoom"] == 1.04 and Path("animated/schedules.png").is_file()
+    again, _ = sd("animate", "--settings", "animated/settings.json", "--frames", 2, "--film", "none", "--out", "again", "--quiet")
+    assert [Image.open(p).tobytes() for p in again] == [Image.open(p).tobytes() for p in out[:2]] # the option beside the file wins, the rest is the file's
+    Path("bad.json").write_text('{"prompts": "a fox", "zom": 1}'); assert "did you mean zoom?" in sd("animate", "--settings", "bad.json", code=2)[1]
+    assert "column" in sd("animate", "a fox", "--zoom", "0:(import os)", "--out", "nothing", *FAST, code=2)[1] and "give a PROMPT" in sd("animate", code=2)[1]
+
+
+def test_slideshow(sd):
+    (film,), _ = sd("slideshow", "photo.png", "mask.png", "--fit", "pad", "--hold", "0.5,1", "--fade", 0.2, "--fps", 10, "--out", "show.gif")
+    assert film == "show.gif" and Image.open(film).n_frames == 5 + 2 + 10 and Image.open(film).size == (100, 80)
+    (line,), _ = sd("slideshow", "dream", "--out", "shows", "--fps", 4, "--json"); assert json.loads(line) == dict(path="shows/slideshow.mp4", frames=24, fps=4)
+    assert "give fit=" in sd("slideshow", "photo.png", "mask.png", code=2)[1] and not Path("slideshow.mp4").exists()
+
+
+def test_sweep(sd):
+    out, _ = sd("sweep", "a fox", "an owl", "--guidance", "1,5", "--seed", "1-3", "--steps", 2, "--out", "sweep", "-q")
+    assert len(out) == 13 and out[-1] == "sweep/grid.png" and len({*out}) == 13
+    kept = {p: Path(p).stat().st_mtime_ns for p in out[:-1]}
+    more, said = sd("sweep", "a fox", "an owl", "--guidance", "1,5,9", "--seed", "1-3", "--steps", 2, "--out", "sweep", "-q")
+    assert len(more) == 7 and "12 of 18 pictures are there already" in said and all(Path(p).stat().st_mtime_ns == t for p, t in kept.items()) # with more values only what is new
+    out, _ = sd("sweep", "a fox", "--image", "house", "--strength", "0.5,1", "--seed", 1, "--steps", 2, "--out", "sweep-2", "-q", "--json")
+    assert [json.loads(l)["settings"].get("strength") for l in out] == [.5, 1, None]
+    assert sd("jobs", "sweep-2/jobs.jsonl")[0] == []
+
+
+def test_every_picture_of_every_mode_comes_back(sd, here):
+    whole(here)
+    for mode, files in dict(img2img=["redrawn/a-red-fox-3d-render-style-4.png", "low.png", "chain/02-a-fox-3d-render-style-6.png"], inpaint=["painted.png"], dream=["dream/frame-00001.png"], animate=["animated/00002.png"],
+                            txt2img=[next(p for p in map(str, sorted(Path("sweep").glob("*.png"))) if "grid" not in p)]).items():
+        for p in files:
+            assert recipe(p)["mode"] == mode
+            out, said = sd("replay", p, "--json", "--out", "replayed", *(["--quick"] if p == "low.png" else [])); d = json.loads(out[0])
+            if p == "low.png": assert d["most"] <= 1 and "attention" in d["causes"] # drawn in slices then, and not now
+            else: assert d["same"] and d["text"] == "the same, byte for byte", f"{p}: {d['text']}"
+    assert sd("replay", "dream/frame-00001.png", "--check")[1] == "frame-00001.png: the same, byte for byte\n"
+    assert "carries no sdcourse settings" in sd("replay", "photo.png", code=2)[1]
+    table, _ = sd("history", "chain"); assert "made from" in table[1]
+    assert len(sd("history", "dream", "--json")[0]) == 3
+
+
+BAD = [ # arguments, what is said
+    (["img2img", "nowhere.png", "a fox"], "no picture 'nowhere.png'"), (["img2img", "text.png", "a fox"], "no picture that Pillow can read"), (["img2img", "fox", "a fox", "--strength", "1.5"], "between 0"),
+    (["img2img", "fox", "a fox", "--strength", "0"], "strength 0"), (["img2img", "fox", "a fox", "--out", "fox.jpg"], "name it fox.png"), (["img2img", "fox", "a fox", "--seed", "-1"], "between 0 and"),
+    (["img2img", "fox", "a fox", "--width", "65"], "nearest are 64 and 68"), (["img2img", "fox", "a fox", "--fit", "squeeze"], "'squeeze'"), (["img2img", "fox", "a fox", "--model", "pockett"], "did you mean 'pocket'"),
+    (["img2img", "fox"], "Missing argument"), (["dream"], "Missing argument"), (["dream", "a", "b", "--frames", "0"], "0 is not in the range"), (["dream", "a", "b", "--seed", "x"], "'x' is no whole number"),
+    (["dream", "a", "b", "--out", "a.png"], "--out must be a folder"), (["sweep", "a", "--guidance", "1,two"], "'two' is no number"), (["sweep", "a", "--strength", "0.5"], "needs --image"), (["sweep", "a", "--seed", "1", "--scheduler", "ddim,eulr"], "did you mean 'euler'"),
+    (["animate", "a", "--zoom", "-1", "--seed", "1"], "zoom must be above 0"), (["animate", "a", "--mode", "4D"], "'4D'"), (["replay", "nowhere.png"], "does not exist"), (["history", "nowhere"], "does not exist"),
+    (["slideshow", "text.png"], "text.png"), (["slideshow", "photo.png", "--out", "a.avi"], "ends in .mp4 or .gif"), (["slideshow", "photo.png", "--width", "64"], "both --height and --width"), (["jobs", "bad.jsonl"], "line 1"),
+    (["img2img", "fox", "a fox", "--device", "tpu"], "unknown device"), (["inpaint", "fox", "a fox"], "Missing argument"), (["chain", "fox"], "Missing argument"),
+]
+
+
+@pytest.mark.parametrize("args,says", BAD, ids=lambda v: " ".join(v) if isinstance(v, list) else "")
+def test_bad_input_is_one_line_and_writes_nothing(here, args, says):
+    from click.testing import CliRunner
+    from sdcourse.cli import main
+    Path("bad.jsonl").write_text('{"prompt": "a"}\n'); before = {*here.rglob("*.png"), *here.rglob("*.mp4")}
+    r = CliRunner().invoke(main, args)
+    last = r.stderr.strip().splitlines()[-1]
+    assert r.exit_code in (1, 2) and r.stdout == "" and last.startswith("Error: ") and says in last and "Traceback" not in r.stderr, (r.exit_code, r.stderr)
+    assert {*here.rglob("*.png"), *here.rglob("*.mp4")} == before
+
+
+# Processes
+
+def start(*args, cwd): return subprocess.Popen([sys.executable, "-m", "sdcourse.cli", *map(str, args)], cwd=cwd, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def pictures(folder): return sorted(p for p in Path(folder).glob("*.png") if not p.name.startswith("."))
+
+
+def test_stopped_in_good_order(sd, tmp_path):
+    "Ctrl-C and `kill` in mid-run: exit code 130, one line, every file whole; the next call does the rest."
+    asked = {signal.SIGINT: ("sweep", "a fox", "--seed", "1-16", "--guidance", "3"), signal.SIGTERM: ("dream", "a fox", "an owl", "--frames", 16, "--seed", 3, "--batch-size", 2)}
+    runs, end = {sig: start(*args, "--steps", 4, "--quiet", "--out", tmp_path/sig.name, cwd=tmp_path) for sig, args in asked.items()}, time.time() + 90
+    waiting = {*runs}
+    while waiting and time.time() < end:
+        for sig in [*waiting]:
+            if pictures(tmp_path/sig.name) or runs[sig].poll() is not None: runs[sig].send_signal(sig); waiting.remove(sig)
+        time.sleep(.01)
+    for sig, p in runs.items():
+        folder = tmp_path/sig.name; out, said = p.communicate(timeout=30); n = len(pictures(folder))
+        assert p.returncode == 130, (p.returncode, said)
+        kept = n + (sig is signal.SIGINT) # a sweep's file of jobs counts, too
+        assert said == f"stopped; {kept} finished file{'s are' if kept > 1 else ' is'} kept in {folder}\n"
+        assert 0 < n < 16; whole(folder)
+        was = {f: f.stat().st_mtime_ns for f in pictures(folder)}
+        sd(*asked[sig], "--steps", 4, "--quiet", "--out", folder)
+        assert all(f.stat().st_mtime_ns == t for f, t in was.items()) and len(pictures(folder)) == 16 + (sig is signal.SIGINT) # and the grid
+
+
+def test_two_processes_share_a_file_of_jobs(tmp_path):
+    "torchrun is only a launcher: the same bytes as one process draws, none drawn twice."
+    import torch
+    from sdcourse.jobs import job_name, job_rows, run_jobs, write_jobs
+    rows = job_rows(prompt=["a fox", "an owl"], seed=range(6), num_inference_steps=2); file = write_jobs(rows, tmp_path/"jobs.jsonl")
+    out = run("torchrun", "--nproc_per_node", 2, "-m", "sdcourse.cli", "jobs", file, "--batch-size", 3, "--out", tmp_path/"two", "--json", cwd=tmp_path, env={**ENV, "OMP_NUM_THREADS": "1"})
+    drawn = [json.loads(l)["path"] for l in out.splitlines() if l.startswith("{")]
+    assert sorted(map(os.path.basename, drawn)) == sorted(map(job_name, rows)) # each once
+    n = torch.get_num_threads(); torch.set_num_threads(1)
+    try: one = [p for _, p in run_jobs(file, tmp_path/"one", batch_size=3)]
+    finally: torch.set_num_threads(n)
+    assert len(one) == 12 and all(Image.open(p).tobytes() == Image.open(tmp_path/"two"/p.name).tobytes() for p in one)
+    whole(tmp_path/"two")
+
+
+def test_killed_while_writing(tmp_path):
+    "kill -9 in the middle of a picture's bytes: no broken file under a job's name, and the next run does the rest."
+    from sdcourse.jobs import job_rows, run_jobs, write_jobs
+    file = write_jobs(job_rows(prompt="a fox", seed=range(6), num_inference_steps=1), tmp_path/"jobs.jsonl")
+    code = """import os, signal, sys
+from PIL import Image
+from sdcourse.jobs import run_jobs
+save, n = Image.Image.save, 0
+def dying(self, path, *a, **k):
+    global n; n += 1
+    save(self, path, *a, **k)
+    if n == 3: os.truncate(path, 700); os.kill(os.getpid(), signal.SIGKILL)
+Image.Image.save = dying
+for row, path in run_jobs(sys.argv[1], batch_size=2): pass"""
+    p = subprocess.run([sys.executable, "-c", code, str(file)], env=ENV, capture_output=True); assert p.returncode == -signal.SIGKILL
+    first = pictures(tmp_path); assert len(first) == 2 and len([*tmp_path.glob(".*.png")]) == 1; [Image.open(f).load() for f in first]
+    assert len(list(run_jobs(file, batch_size=2))) == 4 and len(pictures(tmp_path)) == 6; whole(tmp_path)
+
+
+def test_help_of_every_command_is_light():
+    python("""import sys
+from sdcourse.cli import main
+for name in ["--help", *main.commands]: main([name] if name == "--help" else [name, "--help"], standalone_mode=False)
+heavy = {"torch", "diffusers", "numpy", "PIL", "matplotlib", "imageio_ffmpeg"} & {*sys.modules}; assert not heavy, heavy""")
