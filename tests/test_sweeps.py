@@ -61,7 +61,7 @@ def test_shows_as_a_grid(pipe):
 def test_bench_arms_draw_the_same(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
     import bench.__main__ as bench
-    monkeypatch.setattr(bench, "STEPS", 2); pipe = load("pocket"); pipe.set_progress_bar_config(disable=True)
+    monkeypatch.setattr(bench, "STEPS", 2); monkeypatch.setattr(bench.dream, "FRAMES", 3); pipe = load("pocket"); pipe.set_progress_bar_config(disable=True)
     for arm in bench.ARMS:
         worst, share = bench.compare(arm.plain(pipe), arm.ours(pipe))
         assert worst <= 1 and share <= .0002, f"{arm.name}: {worst}/255 on {share:.2%}"
