@@ -87,7 +87,7 @@ def test_no_orphan_modules():
 # Imports
 
 # what a module of the package may import from the package; everything above it in this table is below it in the building
-LAYERS = [{"core"}, {"show", "models", "record", "keyframes"}, {"text", "latents"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
+LAYERS = [{"core"}, {"show", "models", "record", "keyframes"}, {"text", "latents", "motion"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
           {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"jobs"}, {"commands"}, {"cli"}]
 BESIDE = {"augment": {"core"}, "train_pocket": {"core", "augment"}, "train_judge": {"core", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
@@ -207,7 +207,7 @@ def test_device_belongs_to_the_pipe():
     assert not bad, bad
 
 
-HUB_ID = re.compile(r"(CompVis|runwayml|stable-diffusion-v1-5|stabilityai|sd2-community|nota-ai|latent-consistency|lambdalabs|openai|laion|google|microsoft|diffusers|huggingface|hf-internal-testing|reach-vb|segmind|madebyollin|lllyasviel)/[\w.-]+")
+HUB_ID = re.compile(r"(CompVis|depth-anything|runwayml|stable-diffusion-v1-5|stabilityai|sd2-community|nota-ai|latent-consistency|lambdalabs|openai|laion|google|microsoft|diffusers|huggingface|hf-internal-testing|reach-vb|segmind|madebyollin|lllyasviel)/[\w.-]+")
 
 
 def test_hub_ids_stand_in_one_table():
