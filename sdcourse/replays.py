@@ -30,7 +30,7 @@ def _frames(kw, batch): return kw | dict(position=[kw["position"]] * batch["of"]
 
 
 MODES = { # what a recipe's "mode" names: the function that is called again, and how its batch is made again
-    "txt2img": ("txt2img", _alike), "img2img": ("img2img", _alike), "inpaint": ("inpaint", _alike), "dream": ("dream", _frames), "animate": ("animate", None),
+    "txt2img": ("txt2img", _alike), "img2img": ("img2img", _alike), "inpaint": ("inpaint", _alike), "dream": ("dream", _frames), "animate": ("animate", None), "steer": ("steer", _alike),
 }
 NOTES = {"mode", "model", "weights", "machine", "versions", "batch", "scheduler_config", "parent"} # entries of a recipe that are no keywords of the function
 

@@ -1,11 +1,11 @@
 "Prompts taken apart and runs that are steered: against plain drawing, interrupted, in batches, under many schedulers."
-import inspect, warnings
+import warnings
 import pytest, torch
 from sdcourse.core import to_tensor
 from sdcourse.generate import txt2img
 from sdcourse.models import load
 from sdcourse.prompts import ablate, caption, combine, knows, mix, swap_token, weigh
-from sdcourse.record import unpack
+from sdcourse.replays import replay
 from sdcourse.sampling import max_difference
 from sdcourse.show import read_settings, save_png
 from sdcourse.steering import LOSSES, steer
@@ -51,10 +51,12 @@ def test_a_steered_picture_does_not_notice_its_batch(pipe):
 
 def test_a_steered_picture_is_made_again_from_its_file(pipe, tmp_path):
     img, = steer(pipe, PROMPT, "left", scale=.2, exact=False, every=2, seed=3, prompt_embeds=mix(pipe, PROMPT, "an owl", .3), **SHORT)
-    save_png(img, tmp_path/"a.png"); recipe = unpack(read_settings(tmp_path/"a.png"))
-    keywords = {k: v for k, v in recipe.items() if k in inspect.signature(steer).parameters and k != "scheduler"} # the model's own scheduler
-    again, = steer(pipe, **keywords)
-    assert recipe["mode"] == "steer" and again.tobytes() == img.tobytes()
+    save_png(img, tmp_path/"a.png")
+    assert read_settings(tmp_path/"a.png")["mode"] == "steer" and replay(tmp_path/"a.png", pipe).tobytes() == img.tobytes()
+    some = steer(pipe, PROMPT, "blue", scale=[.1, .2], n=2, seed=3, **SHORT)
+    assert replay(some[1], pipe).tobytes() == some[1].tobytes()
+    odd, = steer(pipe, PROMPT, lambda im: im.mean(), seed=3, **SHORT)
+    with pytest.raises(ValueError, match="loss"): replay(odd, pipe)
 
 
 def test_interrupted_steering_leaves_nothing_behind(pipe):
