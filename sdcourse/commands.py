@@ -294,7 +294,7 @@ def _schedules(f):
 @click.option("--blend-prompts", is_flag=True, default=None, help="Mix the embeddings between two prompts.")
 @shared_options(f"fit fps film steps negative rescale scheduler height width folder {_RUN}")
 def _animate(prompt, settings, image, **o):
-    """A film in which each frame is the last one, moved, and drawn over. PROMPT may have keyframes: "0: a fox, 30: an owl". Stopped, the same command goes on.
+    """A film in which each frame is the last one, moved, and drawn over. PROMPT may have keyframes: "0: a fox; 30: an owl". Stopped, the same command goes on.
 
     \b
     sdcourse animate "a castle, black and white icon style" --frames 48 --zoom 1.04 --angle "0:(2), 24:(-2)"

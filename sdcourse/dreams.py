@@ -52,7 +52,7 @@ from .generate import _draw, _factor, _interval, _latents, _model
 from .guidance import check_scale
 from .latents import check_size, seeded_noise
 from .models import get_scheduler, suits
-from .record import pack, stamp
+from .record import fingerprint, pack, stamp
 from .sampling import denoise
 from .text import _prompts, embed
 
@@ -147,7 +147,7 @@ def _walk(pipe, prompts, *, seed, frames, loop, orbit, constant_speed, position,
     name = scheduler if isinstance(scheduler, str) else type(get_scheduler(pipe, scheduler)).__name__
     given = {k: pack(v) for k, v in (("prompt_embeds", prompt_embeds), ("negative_prompt_embeds", negative_prompt_embeds), ("latents", latents)) if v is not None}
     base = dict(prompts=words if len(words) > 1 else words[0], negative_prompt=negatives if len(negatives) > 1 else negatives[0], seed=seeds if len({*seeds}) > 1 else seeds[0], loop=loop, orbit=orbit, num_inference_steps=steps,
-                guidance_scale=many or grades[0].item(), guidance_rescale=guidance_rescale, guidance_interval=list(_interval(guidance_interval)), scheduler=name, eta=eta, **px, **given, model=_model(pipe))
+                guidance_scale=many or grades[0].item(), guidance_rescale=guidance_rescale, guidance_interval=list(_interval(guidance_interval)), scheduler=name, eta=eta, **px, **given, model=_model(pipe), weights=fingerprint(pipe))
 
     def recipe(im, p, more={}): return stamp(im, "dream", **{**more, **base}, position=p)
 
@@ -196,7 +196,7 @@ def _even(probe, length, frames, closed):
         longest = sorted(range(len(far)), key=lambda k: -far[k])[:4 * length]
         new = sorted((at[k] + at[k + 1]) / 2 for k in longest)
     way = np.concatenate([[0], np.cumsum(far)])
-    if way[-1] == 0: way = np.array(at)
+    if way[-1] < 1e-4 * len(far): way = np.array(at) # nothing but rounding
     goals = np.linspace(0, way[-1], frames, endpoint=not closed)
     return [round(float(p), 6) for p in np.interp(goals, way, at)]
 

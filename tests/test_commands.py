@@ -97,7 +97,7 @@ def test_dream(sd):
 
 
 def test_animate(sd):
-    out, _ = sd("animate", "0: a castle, 1: a house", "--frames", 3, "--zoom", 1.04, "--angle", "0:(2), 2:(-2)", "--strength", 1, "--seed", 1, "--film", "gif", "--out", "animated", *FAST)
+    out, _ = sd("animate", "0: a castle; 1: a house", "--frames", 3, "--zoom", 1.04, "--angle", "0:(2), 2:(-2)", "--strength", 1, "--seed", 1, "--film", "gif", "--out", "animated", *FAST)
     assert out == [*(f"animated/0000{k}.png" for k in range(3)), "animated/film.gif"] and json.loads(Path("animated/settings.json").read_text())["zoom"] == 1.04 and Path("animated/schedules.png").is_file()
     again, _ = sd("animate", "--settings", "animated/settings.json", "--frames", 2, "--film", "none", "--out", "again", "--quiet")
     assert [Image.open(p).tobytes() for p in again] == [Image.open(p).tobytes() for p in out[:2]] # the option beside the file wins, the rest is the file's
