@@ -4,7 +4,7 @@ As many run side by side as there are cores, each on one thread, which is also t
 import os, re, shutil, subprocess, tempfile, time
 from concurrent.futures import ThreadPoolExecutor
 import pytest
-from conftest import CELL_BUDGET, COSTS, ENV, NOTEBOOK_BUDGET, ROOT, SCRIPTS
+from conftest import COSTS, ENV, ROOT, SCRIPTS, over_budget
 from write import NBS
 
 
@@ -39,4 +39,4 @@ def test_runs(nb, request, record_property, running):
     request.config.stash.setdefault(COSTS, {})[nb.name] = cost
     for k, v in cost.items(): record_property(k, v)
     if code or "Success." not in said: pytest.fail(f"{nb.name} ended with exit code {code}:\n{said[-6000:]}", pytrace=False)
-    if request.config.getoption("budget"): assert cost["seconds"] <= NOTEBOOK_BUDGET and cost["slowest_cell"] <= CELL_BUDGET, cost
+    if request.config.getoption("budget"): assert not over_budget(nb.name, cost), cost
