@@ -89,7 +89,7 @@ def table(results):
              "The last columns compare the pictures: the largest difference of any value, and how many values differ at all. The goal for those is at most 1/255 on 0.02 % of the values.", ""]
     for threads, r in sorted(results.items()):
         m = r["machine"]
-        lines += [f"## {threads} thread{'s' * (threads != '1')}", "", f"{m['cores']} cores of a {m['shared']} ({m['processor']}), load {m['load']} before the run; torch {m['torch']}, diffusers {m['diffusers']}; {m['repeats']} turns.", "",
+        lines += [f"## {threads} thread{'s' * (threads != '1')}", "", f"{m['cores']} cores ({m['processor']}), load {m['load']} before the run; torch {m['torch']}, diffusers {m['diffusers']}; {m['repeats']} turns.", "",
                   "| what | times faster | range | best against best | by CPU time | goal | plain, s | ours, s | off by | on |", "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
         for a in r["arms"].values():
             lines.append(f"| {a['what']} | {a['ratio']:.2f} | {min(a['ratios']):.2f} to {max(a['ratios']):.2f} | {a['best']:.2f} | {a['cpu_ratio']:.2f} | {a['goal']} | {a['seconds']['plain']:.2f} | {a['seconds']['ours']:.2f} | {a['largest_difference']}/255 | {a['share_of_values']:.4%} |")
@@ -113,7 +113,7 @@ def main():
     if args.threads: torch.set_num_threads(args.threads)
     import diffusers
     pipe = load("pocket", device="cpu"); pipe.set_progress_bar_config(disable=True)
-    machine = dict(cores=os.cpu_count(), shared="machine that others used at the same time", processor=platform.processor() or platform.machine(), load=f"{os.getloadavg()[0]:.1f}", torch=torch.__version__, diffusers=diffusers.__version__, repeats=args.repeats, unet_ms_a_row=unet_rows(pipe))
+    machine = dict(cores=os.cpu_count(), processor=platform.processor() or platform.machine(), load=f"{os.getloadavg()[0]:.1f}", torch=torch.__version__, diffusers=diffusers.__version__, repeats=args.repeats, unet_ms_a_row=unet_rows(pipe))
     rows = {a.name: measure(a, pipe, args.repeats) for a in ARMS if not args.arms or a.name in args.arms}
     memory = dream.memory() if args.memory else None
     if memory: print("a dream's memory in MB:", memory, flush=True)
