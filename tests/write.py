@@ -3,6 +3,7 @@
 From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
+- recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
 - README.md, from the start page;
 - smaller saved pictures: once instead of as PNG and JPEG, and in 256 colours when they are large;
 and with `--constraints` constraints.txt, the tested set, from the packages of this environment."""
@@ -102,6 +103,23 @@ def with_cells(nb, cells, at=None):
     return nb
 
 
+def with_book(nb, book):
+    """The notebook with the cells of its lesson's book: before the "## Tweak" that ends it, and the words after that. Outputs are kept where the code is the same."""
+    was = {c["id"]: c for c in nb["cells"] if re.match(r"(recall|exercises?|words)\b", c["id"])}
+    cells = [c for c in nb["cells"] if c["id"] not in was]
+    def new(id, kind, text): return was[id] if id in was and source(was[id]) == text and was[id]["cell_type"] == kind else cell(id, text, kind)
+    at = next((k for k, c in enumerate(cells) if c["cell_type"] == "markdown" and source(c).startswith("## Tweak")), None)
+    if at is None: raise ValueError(f"{book.lesson} has no cell that begins with `## Tweak`: the exercises go before it")
+    return {**nb, "cells": cells[:at] + [new(*c) for c in book.cells()] + [cells[at], new("words", "markdown", book.new_words())] + cells[at + 1:]}
+
+
+def books():
+    "{lesson: its book} of nbs/exercises/, by way of the modules they make."
+    if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
+    from sdcourse.exercises.book import books
+    return books()
+
+
 def readme(nb):
     "README.md, from the start page: its links made to hold at the top of the repository, the names of the repository's files made links."
     text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
@@ -115,7 +133,7 @@ def small(nb):
     from PIL import Image
     shown = [o["data"] for c in nb["cells"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
     for colours in (256, 64):
-        if colours == 64 and len(dumps(nb).encode()) <= 150_000: break
+        if colours == 64 and len(dumps(nb).encode()) <= 170_000: break
         for data in shown:
             data.pop("image/jpeg", None)
             raw = base64.b64decode("".join(data["image/png"]))
@@ -127,7 +145,9 @@ def small(nb):
 
 def made():
     "{path: what it should hold} of everything that is made."
-    res = {p: dumps(small(with_cells(read(p), [badge(p), setup()], at=1) if is_lesson(p) else read(p))) for p in pages()}
+    ends = books()
+    def lesson(p): nb = with_cells(read(p), [badge(p), setup()], at=1); return with_book(nb, ends[p.stem]) if p.stem in ends else nb
+    res = {p: dumps(small(lesson(p) if is_lesson(p) else read(p))) for p in pages()}
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
     return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
 
