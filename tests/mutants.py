@@ -1,6 +1,6 @@
 """Do the lessons notice a bug? `python tests/mutants.py [NAME]` plants one bug at a time in a from-scratch function, runs the lesson that makes it, and prints which cell fails.
 
-It takes minutes and is no part of the tests: run it after a change of the lessons 3x. It ends with an error where a bug goes unnoticed."""
+Each lesson runs once without a bug first, and must pass. It takes minutes and is no part of the tests: run it after a change of the lessons 3x. It ends with an error where a bug goes unnoticed."""
 import json, re, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -50,8 +50,8 @@ def planted(nb, old, new):
 
 def noticed(tree, k, name, old, new):
     "The first line of the failing cell, or ''."
-    path = tree/"nbs"/f"{k:02}_{name}.ipynb"
-    path.write_text(json.dumps(planted(json.loads((NBS/f"{name}.ipynb").read_text("utf-8")), old, new)), "utf-8")
+    path, nb = tree/"nbs"/f"{k:02}_{name}.ipynb", json.loads((NBS/f"{name}.ipynb").read_text("utf-8"))
+    path.write_text(json.dumps(planted(nb, old, new) if old else nb), "utf-8")
     p = subprocess.run([str(Path(SCRIPTS)/"nbdev-test"), str(path)], cwd=tree, env={**ENV, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=600)
     said = re.search(r"^\s*File \"<ipython-input[^\n]*\n\s*(.+)", p.stdout + p.stderr, re.M)
     return (said[1].strip() if said else "stopped") if p.returncode else ""
@@ -60,7 +60,10 @@ def noticed(tree, k, name, old, new):
 if __name__ == "__main__":
     chosen = [(k, m) for k, m in enumerate(MUTANTS) if len(sys.argv) < 2 or sys.argv[1] in (m[0], m[1])]
     with tempfile.TemporaryDirectory() as tmp, ThreadPoolExecutor(2) as pool:
-        tree = copy_tree(Path(tmp), lambda p: (ROOT/p).stat().st_size < 2e6 and Path(p).parts[0] not in ("data", "bench"))
+        tree = copy_tree(Path(tmp), lambda p: Path(p).parts[0] not in ("data", "bench"))
+        lessons = sorted({m[0] for _, m in chosen})
+        for name, line in zip(lessons, pool.map(lambda n: noticed(tree, 99, n, "", ""), lessons)):
+            if line: sys.exit(f"{name} fails without any bug: {line}")
         missed = 0
         for (k, (name, what, old, new)), line in zip(chosen, pool.map(lambda x: noticed(tree, x[0], x[1][0], x[1][2], x[1][3]), chosen)):
             missed += not line
