@@ -148,14 +148,14 @@ Put it together: the frame at `t` on the way from prompt and seed to the next pr
         words, noise = torch.lerp(b, a, t), slerp(p, q, t)""": "words and noise walk against each other: at t = 0 both belong to the first waypoint",
 }, cases=lambda: [(_pipe(), ["a red fox in the snow, 3d render style", "an owl in the snow, 3d render style"], [18, 15], .4, 3)], after="Now `image_grid([frame_between(pipe, [fox, owl], [18, 15], t / 5, 8) for t in range(6)], 1)`: a dream in one line.")
 
-# %% ../../nbs/exercises/16_dream.ipynb #0692d28d
+# %% ../../nbs/exercises/16_dream.ipynb #5739af0e
 _book.recall("Words on a straight line, noise on an arc: why not both alike?", "only noise must keep its variance", "Half-way on the line its variance is one half, which the model was never trained on; embeddings have no such shell to stay on.", {
     "only words are numbers that can be averaged": "Both are numbers, and both averages can be computed; one of them is no noise any more.",
     "only the noise differs from seed to seed": "The words differ as well, from prompt to prompt."})
 _book.recall("What does the middle of a straight line between two noises look like, once drawn?", "smooth, with little detail", "Too little noise is read as nearly clean, with nothing there.", {
     "like both pictures, one over the other": "That is a cross-fade of finished pictures.",
     "like noise, for it cannot be removed": "It is removed all too easily: there is less of it than the model expects."})
-_book.recall("At which angle do the noises of two seeds stand, and how far from the centre?", "about 90 degrees, near the square root of their length", "1024 independent numbers of variance 1 have a norm of about 32, and their dot product is small against 1024.", {
+_book.recall("At which angle do the noises of two seeds stand, and how far from the centre?", "about 90 degrees, nearly all at one distance", "1024 independent numbers of variance 1 have a norm of about 32, and their dot product is small against 1024.", {
     "any angle from 0 to 180, at any distance": "In two dimensions, yes. In 1024, nearly all random directions are at right angles, and nearly all lengths alike.",
     "about 180 degrees, for they have nothing in common": "Opposite noises have everything in common but the sign."})
 _book.recall("A loop of 24 frames through two waypoints: where is the last frame?", "one step before the first waypoint", "The step from it to the first frame is as large as the others, and no picture stands twice.", {
