@@ -106,8 +106,8 @@ On Euler's scale a picture is $x = x_0 + \sigma\epsilon$, so the noise predictio
     _heun(mean="x + (then - now) * (d + d2)"): "that is the sum of the two answers: take their mean",
 }, cases=lambda: [(3 * _noise(0, 2, 4, 3, 3), lambda x, s: x * s / (s * s + .25), a, b) for a, b in ((3., 2.), (.8, .3))], after="Two calls of the network for one step: the curve that ends this page shows what they buy.")
 
-# %% ../../nbs/exercises/25_schedulers.ipynb #bd22ccc1
-check_throws_dice = _book.exercise("Which schedulers throw dice?", """
+# %% ../../nbs/exercises/25_schedulers.ipynb #586af2ef
+check_throws_dice = _book.exercise("Find those that throw dice", """
 Find out by an experiment whether a scheduler adds noise of its own. `txt2img(pipe, prompt, latents=noise, seed=s, scheduler=name, num_inference_steps=2)` begins with your noise, so that the seed is left for what the scheduler draws. Return True or False.
 """, """
     def throws_dice(pipe, name): # name of a scheduler
