@@ -51,7 +51,7 @@ def differs(
         if not isinstance(got, (list, tuple)): return f"{what} should be a {type(want).__name__} and is {kind(got)}"
         if len(got) != len(want): return f"{what} has {len(got)} entries, and should have {len(want)}"
         return next((d for k, (a, b) in enumerate(zip(got, want)) if (d := differs(a, b, tol, f"{what}[{k}]"))), "")
-    return "" if got == want else f"{what} is {got!r:.80}, and should be {want!r:.80}"
+    return "" if got is want or type(got) is type(want) and got == want else f"{what} is {got!r:.80}, and should be {want!r:.80}"
 
 # %% ../../nbs/84b_books.ipynb #8ba62af2
 @dataclass

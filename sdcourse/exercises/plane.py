@@ -125,11 +125,11 @@ From pure noise to the data, with DDIM ($\eta = 0$) and DDPM ($\eta = 1$) in one
 }, cases=lambda: [(_data().eps, _noise(0, 40, 2), [.02, .1, .3, .6, .9, 1.], eta, _noise(1, 5, 40, 2)) for eta in (0., 1., .5)],
     after="You have a diffusion model. Draw the four heaps with your own parts: `x = walk_back(lambda x, a: mixture_noise(x, a, means, stds, weights), torch.randn(2000, 2), torch.linspace(.001, 1, 100).tolist(), 0, torch.zeros(99, 1))` and `plt.scatter(*x.T, s=1)`. How large is each heap's share?")
 
-# %% ../../nbs/exercises/30_plane.ipynb #10ed1cd2
+# %% ../../nbs/exercises/30_plane.ipynb #ecde8920
 _book.recall("Why may a thousand forward steps be done at once?", "because independent Gaussians sum to one Gaussian", "Its variance is the sum of theirs, so only the product of the factors has to be known.", {
     "because a single step changes next to nothing": "One step does little, a thousand of them everything: the jump is exact, no approximation.",
     "because the same noise is used in each of the steps": "Each step draws its own noise; the sum of all of it is drawn once."})
-_book.recall("What is the score of a noisy point?", "the direction in which their density grows fastest", "It is the gradient of the log density at this noise level: uphill.", {
+_book.recall("What is the score of a noisy point?", "the direction in which the density grows fastest", "It is the gradient of the log density at this noise level: uphill.", {
     "the density at that point, on a logarithmic scale": "That is `log_p`; the score is its gradient, an arrow.",
     "the probability that the point belongs to its heap": "That is the share of a heap, of which the score is made.",
     "the distance to the clean point that it came from": "Nobody knows which point it was: the score only needs the density."})
