@@ -144,8 +144,9 @@ _book.recall("Where does a single step from pure noise to the end lead?", "close
     "back to the start, for nothing was learnt": "The prediction is exact here: it takes all of the noise off.",
     "to the same points as a hundred steps do": "A curved road walked in one straight line ends elsewhere."})
 
-# %% ../../nbs/exercises/30_plane.ipynb #d32f5667
+# %% ../../nbs/exercises/30_plane.ipynb #d4a732ea
 _book.word("forward process", "Noise added little by little, until nothing of the data is left.", code="diffuse", never=("q_sample",))
+_book.word("noisy point", "What the forward process makes of a clean one: signal and noise in the proportion of a noise level.", symbol="x_t", code="xt", shape="that of the data: (B, ...)")
 _book.word("beta", "The variance of the noise that one forward step adds.", symbol=r"\beta", code="betas", shape="(T,)")
 _book.word("alpha-bar", "The part of the variance that is still data at a noise level: the product of 1 - beta over the steps so far.", symbol=r"\bar\alpha", code="abar", shape="number, or (B,)", never=("alpha_bar", "alpha_hat", "alphas_bar"))
 _book.word("score", "The gradient of the log density of noisy data: the direction to where there are more of them.", symbol=r"\nabla\log p_t", code="score", shape="that of the data: (B, ...)")

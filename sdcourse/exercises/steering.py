@@ -132,9 +132,9 @@ _book.recall("How do you find out whether a gradient is right?", "by a tiny step
     "by its length: is it close to 1 at each step?": "Gradients have any length; that is why the push is scaled.",
     "by looking: does the picture show what was asked for?": "A rough direction is enough for that."})
 
-# %% ../../nbs/exercises/27_steering.ipynb #11635820
+# %% ../../nbs/exercises/27_steering.ipynb #dcb47d1b
 _book.word("loss", "A number that is small when we like the picture.", symbol="L", code="loss", shape="number")
-_book.word("gradient", "For each number of the input, how fast the loss grows with it; against it the loss falls.", symbol=r"\nabla L", code="grad", shape="that of the input: (B, 4, h, w)")
+_book.word("gradient", "For each number of the input, how fast the loss grows with it; against it the loss falls.", symbol=r"\nabla_{x_t} L", code="grad", shape="that of the input: (B, 4, h, w)")
 _book.word("classifier guidance", "Steering by the gradient of a classifier, or of any loss in its place, which is added to the predicted noise.", code="steer")
 _book.word("posterior sampling", "Steering whose gradient goes through the network too, from the predicted picture back to the noisy latents.", code="loss_gradient")
 _book.word("finite difference", "The change of a function over a tiny step: the test of a gradient.")
