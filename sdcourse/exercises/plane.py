@@ -100,7 +100,7 @@ The points `x` are at alpha-bar `a`, and `e` is the noise that is predicted in t
     _but(_BACK, 1, "x0 + (1 - b) ** .5 * e"): "at level `b` the clean point is smaller too, by the root of `b`",
 }, cases=lambda: [(_noise(0, 3, 2), _noise(1, 3, 2), a, b) for a, b in ((.1, .4), (.9, 1.))], after="At b = 1 nothing is put back, and the point is the predicted x0.")
 
-# %% ../../nbs/exercises/30_plane.ipynb #0ffe37ef
+# %% ../../nbs/exercises/30_plane.ipynb #28458c76
 def _body(at="a", sigma="eta * ((1 - b) / (1 - a) * (1 - a / b)) ** .5", go="b ** .5 * x0 + (1 - b - sigma ** 2) ** .5 * e + sigma * z"):
     return f"e = eps(x, {at})\nx0 = (x - (1 - a) ** .5 * e) / a ** .5\nsigma = {sigma}\nx = {go}"
 
@@ -123,7 +123,7 @@ From pure noise to the data, with DDIM ($\eta = 0$) and DDPM ($\eta = 1$) in one
     _body(sigma="eta * (1 - b) / (1 - a) * (1 - a / b)"): "the root is missing: the formula's fraction is a variance, and what `z` is multiplied by is a standard deviation",
     _body(sigma="((1 - b) / (1 - a) * (1 - a / b)) ** .5"): "you left `eta` out: at 0 nothing may be fresh",
 }, cases=lambda: [(_data().eps, _noise(0, 40, 2), [.02, .1, .3, .6, .9, 1.], eta, _noise(1, 5, 40, 2)) for eta in (0., 1., .5)],
-    after="You have a diffusion model. Draw the four heaps with your own parts: `x = walk_back(lambda x, a: mixture_noise(x, a, means, stds, weights), torch.randn(2000, 2), torch.linspace(.001, 1, 100).tolist(), 0, torch.zeros(99, 1))` and `plt.scatter(*x.T, s=1)`. How large is each heap's share?")
+    after="You have a diffusion model. Draw the four heaps with your own parts: `x = walk_back(lambda x, a: mixture_noise(x, a, means, stds, weights), torch.randn(2000, 2), torch.linspace(.001, 1, 100).tolist(), 0, torch.zeros(99, 1))` and `import matplotlib.pyplot as plt; plt.scatter(*x.T, s=1)`. How large is each heap's share?")
 
 # %% ../../nbs/exercises/30_plane.ipynb #ecde8920
 _book.recall("Why may a thousand forward steps be done at once?", "because independent Gaussians sum to one Gaussian", "Its variance is the sum of theirs, so only the product of the factors has to be known.", {
