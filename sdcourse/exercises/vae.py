@@ -30,7 +30,7 @@ A picture arrives as whole numbers from 0 to 255, height by width by colours. Th
     ("pixels.float() / 127.5 - 1", "x.permute(2, 1, 0)[None]"): "height and width have changed places as well: your picture lies on its side",
 }, cases=lambda: [(torch.randint(0, 256, (4, 6, 3), generator=torch.Generator().manual_seed(0)).clamp(0, 255).to(torch.uint8),), (torch.tensor([[[0, 255, 51]]], dtype=torch.uint8).expand(2, 3, 3),)])
 
-# %% ../../nbs/exercises/36_vae.ipynb #1d5835b3
+# %% ../../nbs/exercises/36_vae.ipynb #52bb68c1
 check_sample_code = _book.exercise("A code with a little noise on it", r"""
 The encoder says two things of each number of the code: its mean $\mu$ and the logarithm of its variance, $\log\sigma^2$. They are the first and the second half of its channels. Give back a code drawn from them, $\mu + \sigma\epsilon$. Written so, the gradient passes through the drawing to $\mu$ and $\sigma$.
 """, """
@@ -44,6 +44,7 @@ The encoder says two things of each number of the code: its mean $\mu$ and the l
     ("out.chunk(2, 1)", "mean + logvar.exp() * eps"): "that is the variance, and noise is multiplied by its root: take half of the logarithm first",
     ("out.chunk(2, 1)", "mean + logvar * eps"): "a logarithm is no width: it can be negative. Undo it with `exp`",
     ("out.chunk(2, 1)", "mean + logvar.sqrt() * eps"): "the root of a logarithm: undo the logarithm first, `exp`, and the root of the variance is what you want",
+    ("out.chunk(2, 1)", "mean"): "that is the mean alone, and nothing is drawn: the decoder would never learn to stand a little noise",
     ("out.chunk(2, 1)", "(logvar / 2).exp() * (mean + eps)"): "you stretched the mean too: only the noise is multiplied by the width",
 }, cases=lambda: [(_some(0, 2, 8, 3, 5), _some(1, 2, 4, 3, 5))])
 
@@ -65,7 +66,7 @@ Two things are asked: the picture shall come back (the mean absolute difference 
 }, cases=lambda: [(_some(0, 3, 3, 4, 4), _some(1, 3, 3, 4, 4), _some(2, 3, 4, 2, 2), _some(3, 3, 4, 2, 2).abs() + .1, w) for w in (.1, .003)] + [(_some(0, 2, 3, 4, 4), _some(0, 2, 3, 4, 4), _some(4, 2, 4, 2, 2), _some(5, 2, 4, 2, 2), .1)],
 after="It is 0 for a perfect picture whose code has mean 0 and variance 1, and nothing else is for free.")
 
-# %% ../../nbs/exercises/36_vae.ipynb #5e56b9b7
+# %% ../../nbs/exercises/36_vae.ipynb #206e81dd
 check_scaled_latents = _book.exercise("The scaling factor, from both sides", """
 Measure the factor that gives the latents of the training pictures a standard deviation of 1. Then use it twice: for the latents that the UNet is trained on, and for latents that the UNet has drawn and the decoder shall turn into a picture.
 """, """
@@ -73,7 +74,7 @@ Measure the factor that gives the latents of the training pictures a standard de
         factor = «1 / training.std()»
         for_unet = «training * factor»
         for_decoder = «drawn / factor»
-        return factor, for_unet, for_decoder
+        return float(factor), for_unet, for_decoder
 """, {
     ("training.std()", "training * factor", "drawn / factor"): "the factor is upside down: with 2.0 for a deviation the latents must be halved, so it is 0.5",
     ("training.std()", "training / factor", "drawn * factor"): "that does the same to the latents, but the factor is upside down: diffusers multiplies by it on the way in, and so all configs give one over the deviation",
@@ -97,7 +98,7 @@ def _autoencoder_and_pictures():
     vae.load_state_dict({k: v.float() for k, v in load_file(POCKET/"vae/diffusion_pytorch_model.safetensors").items()})
     return vae, to_tensor(txt2img(load("pocket"), ["a red fox, 3d render style", "an owl, glossy cartoon style", "a castle, pixel art style"], seed=5, num_inference_steps=4))
 
-# %% ../../nbs/exercises/36_vae.ipynb #2f1e5f34
+# %% ../../nbs/exercises/36_vae.ipynb #3511defc
 check_compressed = _book.exercise("A picture in 512 bytes", r"""
 Four bits hold a whole number from 0 to 15, so 1,024 latents rounded to 16 levels are 512 bytes; the picture itself has 12,288. Round the latents to `levels` whole numbers from 0 (the lowest of all latents) to `levels - 1` (the highest), turn them into latents again, decode, and measure in decibels: $10 \log_{10}(4 / \text{mean squared error})$, where 4 is the square of the range from -1 to 1.
 """, """
@@ -115,7 +116,7 @@ Four bits hold a whole number from 0 to 15, so 1,024 latents rounded to 16 level
     ("((z - low) / (high - low) * (levels - 1)).round()", "stored / (levels - 1) * (high - low) + low", "10 * torch.log10(1 / (back - x).pow(2).mean())"): "that is for pixels from 0 to 1: here white and black are 2 apart, and the square of that is 4",
     ("((z - low) / (high - low) * (levels - 1)).round()", "stored / (levels - 1) * (high - low) + low", "10 * torch.log(4 / (back - x).pow(2).mean())"): "decibels count powers of ten: `torch.log` is the natural logarithm",
     ("((z - low) / (high - low) * (levels - 1)).round()", "stored / (levels - 1) * (high - low) + low", "10 * torch.log10(4 / (back - x).abs().mean())"): "that is the absolute error: square the differences before the mean",
-}, cases=lambda: [(*_autoencoder_and_pictures(), n) for n in (16, 4)], after="16 levels cost about 5 decibels, 256 none to speak of: a byte for each latent is enough. Look at 4 levels with `to_pil`.")
+}, cases=lambda: [(*_autoencoder_and_pictures(), 16)], after="16 levels cost about 5 decibels, 256 none to speak of: a byte for each latent is enough. Look at 4 levels with `to_pil`.")
 
 # %% ../../nbs/exercises/36_vae.ipynb #3f493e38
 _book.recall("Why has an autoencoder no skip connections from encoder to decoder?", "all would pass through them, and nothing would need to be in the latents", "Only what passes the narrow middle is kept; a way round it would leave the latents empty, and the decoder has no encoder beside it when it draws.", {
