@@ -215,7 +215,7 @@ def handout(
             ends = book.cells(solutions=kind == "solutions", folded=False)
             cells = [cell("heading", "markdown", f"# {k} of {len(lessons)}: {title}\n\n> {goal}"), *setup,
                      cell("belongs", "markdown", f"These exercises belong to the lesson `{name}.ipynb`, where everything that they ask for is explained: `sdcourse lab` opens it."),
-                     *(cell(*c) for c in sorted(ends, key=lambda c: c[0] == "recall")), # the questions after the work
+                     *(cell(*c) for c in sorted(ends, key=lambda c: c[0].startswith("recall"))), # the questions after the work
                      cell("score", "code", f"from sdcourse.exercises.book import BOOKS\n\nBOOKS[{name!r}].score()")]
             nb = dict(cells=cells, metadata=dict(kernelspec=dict(display_name="python3", language="python", name="python3")), nbformat=4, nbformat_minor=5)
             path = folder / kind / f"{name}.ipynb"; path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@ import re
 from collections import Counter
 from importlib import import_module
 import pytest
-from conftest import ENV # noqa: F401  (no hub, passive threads)
+from conftest import python
 from write import NBS, books, read, source
 
 BOOKS = books()
@@ -96,3 +96,35 @@ def test_code_has_one_name_for_a_thing():
     other = {n: t.code or t.word for t in TERMS for n in t.never}
     bad = {f"{p.name}: {n} (here: {other[n]})" for p in sorted(NBS.glob("[0-9]*.ipynb")) for n in names(p) & {*other}}
     assert not bad, bad
+
+
+# For a class
+
+RUN = """import ast, json, sys
+from IPython.core.inputtransformer2 import TransformerManager
+from sdcourse.exercises.book import Verdict
+for path in sys.argv[1:]:
+    space, said = {"__name__": "__main__"}, []
+    for c in json.load(open(path, encoding="utf-8"))["cells"]:
+        if c["cell_type"] != "code": continue
+        body = ast.parse(TransformerManager().transform_cell("".join(c["source"]))).body
+        last = ast.Expression(body.pop().value) if isinstance(body[-1], ast.Expr) else None
+        exec(compile(ast.Module(body, []), path, "exec"), space)
+        if last and isinstance(v := eval(compile(last, path, "eval"), space), Verdict): said.append((v.right, v.text))
+    print(json.dumps(said))
+"""
+
+
+@pytest.mark.parametrize("kind", ["exercises", "solutions"])
+@pytest.mark.parametrize("which", ["day1", "day2"])
+def test_a_set_for_a_class_runs(kind, which, tmp_path):
+    "The notebooks that are handed out run from top to bottom: blank without an error and with no check passed, solved with all of them."
+    import json
+    from sdcourse.cli import SETS, handout
+    paths = [p for p in handout(tmp_path/"class", which) if p.parent.name == kind]
+    assert len(paths) == len(SETS[which])
+    for path, line in zip(paths, python(RUN, *paths).splitlines()[-len(paths):]):
+        *checks, (all_solved, score) = json.loads(line)
+        assert len(checks) == len(BOOKS[path.stem].exercises)
+        for right, text in checks: assert right == (kind == "solutions") and (right or "`...`" in text), (path.name, text)
+        assert all_solved == (kind == "solutions"), score

@@ -51,7 +51,7 @@ def differs(
         if not isinstance(got, (list, tuple)): return f"{what} should be a {type(want).__name__} and is {kind(got)}"
         if len(got) != len(want): return f"{what} has {len(got)} entries, and should have {len(want)}"
         return next((d for k, (a, b) in enumerate(zip(got, want)) if (d := differs(a, b, tol, f"{what}[{k}]"))), "")
-    return "" if got == want else f"{what} is {got!r:.80}, and should be {want!r:.80}"
+    return "" if got is want or type(got) is type(want) and got == want else f"{what} is {got!r:.80}, and should be {want!r:.80}"
 
 # %% ../../nbs/84b_books.ipynb #8ba62af2
 @dataclass
@@ -243,7 +243,7 @@ class Term:
     never: tuple = () # names in code that other people give it, which no lesson of ours uses
     lesson: str = "" # the notebook that brings it
 
-# %% ../../nbs/84b_books.ipynb #e6bbb09b
+# %% ../../nbs/84b_books.ipynb #a1ca23dc
 BOOKS = {} # {a lesson's notebook, without .ipynb: its Book}
 
 
@@ -296,7 +296,8 @@ class Book:
     ) -> list: # of (id, "markdown" or "code", text)
         "The cells that end the lesson: recall and exercises."
         out = []
-        if self.questions: out.append(("recall", "markdown", "## Recall\n\nClick on an answer to see whether it is right.\n\n" + "\n\n".join(q.html(n) for n, q in enumerate(self.questions, 1))))
+        if self.questions: out.append(("recall", "markdown", "## Recall\n\nClick on an answer to see whether it is right."))
+        out += [(f"recall-{n}", "markdown", q.html(n)) for n, q in enumerate(self.questions, 1)]
         if self.exercises:
             out.append(("exercises", "markdown", "## Exercises\n\nPut your code in the place of each `...` and run the cell: the check says what is wrong" + (", and the solution is folded below." if folded else ".")))
             out.append(("exercises-given", "code", f"from sdcourse.exercises.{self.module} import *" + (f"\n{self.given}" if self.given else "")))
