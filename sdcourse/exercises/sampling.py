@@ -138,10 +138,10 @@ _book.recall("The nine lines run DDIM well. What happens with Euler?", "no error
     "an error at the first step": "All shapes fit, so nothing complains: that is what makes this one hard to find.",
     "the same picture, a little slower": "Euler follows the same path, but on another scale, which the nine lines do not know."})
 
-# %% ../../nbs/exercises/23_sampling.ipynb #e80feca1
+# %% ../../nbs/exercises/23_sampling.ipynb #3e6ae2e3
 _book.word("timestep", "How noisy a picture is, as the network was told in training: a number from 999 (noise) down to 0.", symbol="t", code="t", shape="number")
 _book.word("scheduler", "Decides at which timesteps the network is asked and how far to go on each answer.", code="scheduler")
 _book.word("noise prediction", "The network's answer: what in the latents it takes for noise.", symbol=r"\epsilon", code="eps", shape="(B, 4, h, w)", never=("noise_pred", "eps_pred", "model_output"))
-_book.word("noisy latents", "What the network sees at a timestep: clean latents and noise, mixed in the amounts that belong to it.", symbol="x_t", code="xt", shape="(B, 4, h, w)", never=("x_t", "noisy_latents"))
+_book.word("noisy latents", "What the network sees at a timestep: clean latents and noise, mixed in the amounts that belong to it.", code="xt", shape="(B, 4, h, w)", never=("x_t", "noisy_latents"))
 _book.word("predicted x0", "The clean latents that a noise prediction means.", symbol="x_0", code="x0", shape="(B, 4, h, w)", never=("pred_x0", "x0_pred", "denoised"))
 _book.word("ancestral sampling", "Steps that take off more noise than they need and add fresh noise in its place.", code="euler_a")
