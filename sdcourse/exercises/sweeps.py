@@ -75,7 +75,7 @@ Schedulers and steps cannot share a batch. Collect the numbers of the cells that
 }, cases=lambda: [([dict(scheduler=s, num_inference_steps=n, seed=k) for n in (2, 8) for s in ("ddim", "euler_a") for k in (15, 16, 18)], ["scheduler", "num_inference_steps"]),
                   ([dict(scheduler=s, guidance_scale=g) for g in (1, 3, 7) for s in ("ddim", "euler_a")], ["scheduler"])])
 
-# %% ../../nbs/exercises/11_sweeps.ipynb #1ef66de6
+# %% ../../nbs/exercises/11_sweeps.ipynb #c4dcc91e
 @lru_cache
 def _pipe(): from sdcourse.models import load; return load("pocket")
 def _bright(img): return float(np.asarray(img, float).mean())
@@ -94,7 +94,7 @@ Which scale is best? One picture may be lucky, so compare the **mean** over all 
     ("torch.tensor([score(im) for im in s.pictures]).view(len(scales), len(seeds))", "scores.max(1).values", "means.argmax()"): "you took the luckiest seed of each scale: the mean says what a scale does for any seed",
     ("torch.tensor([score(im) for im in s.pictures]).view(len(scales), len(seeds))", "scores[:, 0]", "means.argmax()"): "one seed is one column, and that is not enough to choose by",
     ("torch.tensor([score(im) for im in s.pictures]).view(len(scales), len(seeds))", "scores.mean(1)", "means.argmin()"): "you chose the worst scale: more is better here",
-}, cases=lambda: [(_pipe(), "a red fox in the snow, 3d render style", _bright, [14, 1.5], [15, 16, 18], 2, 32), (_pipe(), "an owl at night, pixel art style", _bright, [5, 1.5, 9], [3, 4], 2, 32)], tol=.003)
+}, cases=lambda: [(_pipe(), "a red fox in the snow, 3d render style", _bright, [14, 1.5, 5], [15, 18], 2, 32)], tol=.003)
 
 # %% ../../nbs/exercises/11_sweeps.ipynb #7d62040e
 _book.recall("Why may seeds and guidance scales share a batch, and schedulers not?", "a row has its own noise and scale, but the scheduler remembers one run", "Multistep and ancestral schedulers keep what came before; two of them in one loop would mix it up.", {
