@@ -133,8 +133,8 @@ _book.recall("What does a confidence interval add to a pair of pictures?", "how 
     "a proof that the change holds for every prompt": "It speaks of this prompt; another one may not obey, as the owl shows.",
     "the range in which nearly all the pictures lie": "That is the spread of the pictures. The interval is about their mean, and much narrower."})
 
-# %% ../../nbs/exercises/11b_negative.ipynb #e16a73f8
-_book.word("negative prompt", "A text in the place of the empty prompt: what guidance walks away from.", symbol=r"\epsilon_\text{negative}", code="negative_prompt", never=("neg_prompt", "uncond_prompt"))
+# %% ../../nbs/exercises/11b_negative.ipynb #31ae20ad
+_book.word("negative prompt", "A text in the place of the empty prompt: what guidance walks away from.", code="negative_prompt", never=("neg_prompt", "uncond_prompt"))
 _book.word("confidence interval", "Where the mean of very many measurements would lie, judged by the few there are; right in 95 of 100 cases.", code="interval", shape="two numbers")
-_book.word("guidance rescale", "Pulls the guided prediction back to the spread of the one with the prompt.", symbol=r"\varphi", code="guidance_rescale", shape="number from 0 to 1", never=("cfg_rescale",))
+_book.word("guidance rescale", "Pulls the guided prediction back to the spread of the one with the prompt.", code="guidance_rescale", shape="number from 0 to 1", never=("cfg_rescale",))
 _book.word("guidance interval", "From which to which part of the steps guidance is on.", code="guidance_interval", shape="two numbers from 0 to 1")

@@ -140,10 +140,10 @@ _book.recall("A model draws a convincing thing for \"a wug\": what does that pro
     "that it has seen the word in its captions": "No caption holds it; it drew something all the same.",
     "that it works out new words from their letters": "The pieces of a word may move it, but the pictures share nothing that could be called a wug."})
 
-# %% ../../nbs/exercises/10_prompts.ipynb #f5567c69
+# %% ../../nbs/exercises/10_prompts.ipynb #5c664f86
 _book.word("prompt matrix", "Every combination of a prompt's alternatives, drawn with one seed and shown as a labelled grid.", code="prompt_matrix")
 _book.word("ablation", "Leaving one thing out, or changing it, with all else equal, to see what it did.", code="ablate")
-_book.word("word weight", "How much a word counts: 1 is as it is read, less fades it out, more moves it further from the empty prompt.", symbol="w", code="weigh", shape="number")
+_book.word("word weight", "How much a word counts: 1 is as it is read, less fades it out, more moves it further from the empty prompt.", code="weigh", shape="number")
 _book.word("prompt embeddings", "The vectors that the text encoder makes of a prompt: all that the UNet gets to know of it.", symbol="h", code="prompt_embeds", shape="(B, 77, d)", never=("text_embeddings", "prompt_embeddings"))
 _book.word("token", "A piece of text that the model has a number for: a word, or a part of one.", code="tokens", shape="77 numbers for each prompt")
 _book.word("made-up word", "Letters that no caption holds: what a word must move the model further than, to count as known.", code="MADE_UP")
