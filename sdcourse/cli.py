@@ -203,7 +203,7 @@ def handout(
         lessons = SETS[lessons]
     if not lessons: raise ValueError("no lessons were named")
     for name in lessons:
-        if name not in known: raise ValueError(f"no lesson {name!r} with exercises: choose from {', '.join(all)}")
+        if name not in known: raise ValueError(f"no lesson {name!r} with exercises: choose from {', '.join(known)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())): raise FileExistsError(f"{folder} is there already and not empty: choose another folder, nothing is overwritten")
     def cell(id, kind, text): return dict(cell_type=kind, id=id, metadata={}, source=text.splitlines(keepends=True)) | ({} if kind == "markdown" else dict(execution_count=None, outputs=[]))
     written, sheet = [], ["# For the teacher\n\nSolutions, and the mistakes that the checks know, in order."]

@@ -33,7 +33,7 @@ def differs(
         if tuple(got.shape) != tuple(want.shape): return f"{what} has the shape {tuple(got.shape)}, and should have {tuple(want.shape)}"
         a, b = (torch.as_tensor(x).detach().cpu().double() for x in (got, want))
         if not torch.isfinite(a).all() and torch.isfinite(b).all(): return f"{what} holds {'NaN' if a.isnan().any() else 'infinity'}"
-        off = (a - b).abs() / b.abs().clamp(min=1); off = torch.where(a == b, 0., off)
+        off = (a - b).abs() / b.abs().clamp(min=1); off = torch.where((a == b) | a.isnan() & b.isnan(), 0., off)
         return "" if not off.numel() or off.max() <= tol else f"the values of {what} differ by up to {float((a - b).abs().max()):.3g} (the first is {float(a.flatten()[0]):.4g}, and should be {float(b.flatten()[0]):.4g})"
     if isinstance(got, (torch.Tensor, np.ndarray)) and getattr(got, "ndim", 1) == 0: got = got.item()
     if isinstance(want, bool) or want is None or isinstance(want, (str, bytes)):
