@@ -80,4 +80,3 @@ _book.recall("In the plane, where do the points go at $g = 7$?", "beyond the hea
 _book.word("classifier-free guidance", "Two predictions, with and without the prompt, and a step from the second past the first.", code="guide")
 _book.word("guidance scale", "How far that step goes: 0 forgets the prompt, 1 is the plain prediction, 5 to 9 is usual.", symbol="g", code="guidance_scale", shape="number, or one for each picture", never=("cfg_scale", "cfg"))
 _book.word("overshoot", "What too much guidance does: pictures beyond what the prompt describes, burnt and all alike.")
-_book.word("guidance rescale", "Pulls the guided prediction back to the contrast of the one with the prompt.", symbol=r"\varphi", code="guidance_rescale", shape="number from 0 to 1")
