@@ -68,7 +68,7 @@ The whole body, two or three lines: noise each picture to the level of its own t
     "abar = abars[t[0]]\nreturn (model(abar.sqrt() * x0 + (1 - abar).sqrt() * eps, t) - eps).pow(2).mean()": "all pictures got the level of the first one: each has its own timestep",
 }, cases=lambda: [(lambda x, t: .3 * x - .001 * t.view(-1, 1, 1, 1), _noise(0, 3, 1, 4, 5), torch.linspace(.999, .005, 1000), torch.tensor([40, 500, 930]), _noise(1, 3, 1, 4, 5))])
 
-# %% ../../nbs/exercises/32_ddpm.ipynb #af28e04c
+# %% ../../nbs/exercises/32_ddpm.ipynb #4ec9c192
 check_step_down = _book.exercise("One step for DDIM and DDPM", r"""
 From the level $a = \bar\alpha_t$ to the next lower one, $b > a$ (equations 12 and 16 of Song et al. 2020). Go to the clean picture; say how much of the noise is to be fresh, $\sigma = \eta\sqrt{\frac{1-b}{1-a}\left(1-\frac{a}{b}\right)}$; then picture, predicted noise and fresh noise together, so that the noise has the variance $1-b$ in all.
 """, """
@@ -84,7 +84,7 @@ From the level $a = \bar\alpha_t$ to the next lower one, $b > a$ (equations 12 a
     ("(xt - (1 - a) ** .5 * eps) / a ** .5", "eta * ((1 - b) / (1 - a) * (1 - a / b)) ** .5", "b ** .5 * x0 + (1 - a - sigma ** 2) ** .5 * eps + sigma * fresh"): "the noise of the old level `a` is put back: then nothing ever gets cleaner",
     ("(xt - (1 - a) ** .5 * eps) / a ** .5", "eta * ((1 - b) / (1 - a) * (1 - a / b)) ** .5", "b ** .5 * x0 + (1 - b - sigma ** 2) ** .5 * eps"): "the fresh noise itself is missing: with eta = 1 the picture would lose contrast at each step",
     ("xt - (1 - a) ** .5 * eps", "eta * ((1 - b) / (1 - a) * (1 - a / b)) ** .5", "b ** .5 * x0 + (1 - b - sigma ** 2) ** .5 * eps + sigma * fresh"): "your clean picture is too faint: divide by the root of `a` after the noise is off",
-}, cases=lambda: [(*(_noise(k, 2, 1, 3, 4) for k in (0, 1)), a, b, eta, _noise(2, 2, 1, 3, 4)) for a, b, eta in ((.3, .5, 0.), (.3, .5, 1.), (.04, .2, .6), (.9, 1., 1.))], after="eta = 0 is DDIM and eta = 1 DDPM; and at b = 1 nothing fresh is left, whatever eta is.")
+}, cases=lambda: [(*(_noise(k, 2, 1, 3, 4) for k in (0, 1)), a, b, eta, _noise(2, 2, 1, 3, 4)) for a, b, eta in ((.1, .2, 0.), (.1, .2, 1.), (.04, .2, .6), (.9, 1., 1.))], after="eta = 0 is DDIM and eta = 1 DDPM; and at b = 1 nothing fresh is left, whatever eta is.")
 
 # %% ../../nbs/exercises/32_ddpm.ipynb #672f8c56
 def _points(x, t):
