@@ -134,7 +134,7 @@ _book.recall("The sample of a single step lies nearest to the training faces. Wh
     "that the network has learnt faces by heart": "A copy would lie at distance 0, and the blur lies above 1."})
 
 # %% ../../nbs/exercises/32_ddpm.ipynb #a7e83bf0
-_book.word("epsilon prediction", "The network is asked for the noise: DDPM and Stable Diffusion 1.x.", symbol=r"\epsilon_\theta(x_t, t)", code="epsilon", shape="(B, C, h, w)")
+_book.word("epsilon prediction", "The network is asked for the noise: DDPM and Stable Diffusion 1.x.", code="epsilon", shape="(B, C, h, w)")
 _book.word("sample prediction", "The network is asked for the clean picture, which diffusers calls the sample.", symbol=r"\hat x_0", code="sample", shape="(B, C, h, w)")
 _book.word("eta", "The share of the noise that a step draws afresh: 0 is DDIM, 1 is DDPM.", symbol=r"\eta", code="eta", shape="number from 0 to 1")
-_book.word("signal to noise weight", "What an error in the picture costs at a noise level, which the choice of the target decides.", symbol=r"\bar\alpha/(1-\bar\alpha)", shape="number")
+_book.word("signal to noise weight", "What an error in the picture costs at a noise level, which the choice of the target decides.", shape="number")
