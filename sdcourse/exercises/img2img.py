@@ -49,7 +49,7 @@ Bring the latents to the noise level that step `start` expects: $\sqrt{\bar\alph
 
 # %% ../../nbs/exercises/13_img2img.ipynb #67a36ae8
 check_picture_in = _book.exercise("A picture as the encoder takes it", """
-The autoencoder reads tensors (1, 3, H, W) with values from -1 (black) to 1 (white). Write the way there, for grey pictures and for those with an alpha channel as well, which `img.convert("RGB")` makes ordinary.
+The autoencoder reads tensors (1, 3, H, W) with values from -1 (black) to 1 (white). Write the way there, for grey pictures and for those with an alpha channel as well: a PIL picture can change its mode.
 """, """
     def picture_in(img): # a PIL picture of any mode
         x = torch.from_numpy(np.array(«img.convert("RGB")»)) # (H, W, 3) bytes

@@ -144,7 +144,7 @@ All parts are at hand: `read` turns a prompt into vectors, `unet` predicts the n
     @torch.no_grad()
     def text_to_image(read, unet, vae, scaling, prompt, seed, steps, g):
         abars, text, empty = alpha_bars().float(), read(prompt), read("") # (1000,), (1, 77, 128) twice
-        times = [1 + k * (1000 // steps) for k in reversed(range(steps))]
+        times = list(range(1 + (steps - 1) * (1000 // steps), 0, -(1000 // steps)))
         x = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(seed))
         «""" + _loop.replace("\n", "\n        ") + """»
 """, {
