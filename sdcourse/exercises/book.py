@@ -175,6 +175,7 @@ class Exercise:
             try: self.test(answer)
             except AssertionError as e: why = str(e)
             except Exception as e: why = self._stopped(e)
+            if why and self._untouched(answer): why = _BLANK
         if not why and (self.cases is not None or self.test is None):
             got = self._outcome(answer)
             why = self._compare(got, self._of(self.solution))
@@ -184,6 +185,11 @@ class Exercise:
             else: why = next((hint for parts, hint in self.mistakes.items() if not self._compare(got, self._of(self.filled(parts)))), why)
         if "ellipsis" in why.lower(): why = f"a `...` is still in it ({why})"
         return Verdict(False, why[0].upper() + why[1:] + ("" if why[-1] in ".!?" else "."))
+
+    def _untouched(self, answer):
+        "Whether a function is the blank's, to the byte: what a `test` says of that one need not be that it is blank."
+        def body(f): return (c := getattr(f, "__code__", None)) and (c.co_code, c.co_names, c.co_consts)
+        return body(answer) is not None and body(answer) == body(self.run(self.blank))
 
     def _stopped(self, e):
         if "ellipsis" in str(e).lower(): return _BLANK
