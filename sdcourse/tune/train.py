@@ -85,7 +85,7 @@ def _as_data(data, pipe, name="data", least=1):
 
 def _factor(pipe): return 2 ** (len(pipe.vae.config.block_out_channels) - 1)
 
-# %% ../../nbs/41_trainer.ipynb #66434c48
+# %% ../../nbs/41_trainer.ipynb #878b3e26
 class _Draws:
     "What step i is made of: rows of pictures, forms of captions, noise; a function of (seed, i) alone."
     def __init__(self, c, n, prior, shape, times): self.c, self.n, self.prior, self.shape, self.times = c, n, prior, shape, times
@@ -129,7 +129,7 @@ class _Inputs:
         vae = self.pipe.vae; shift, scale = getattr(vae.config, "shift_factor", None) or 0., vae.config.scaling_factor
         for part in _groups(keys, self.group):
             x = to_tensor([ImageOps.mirror(self.images[k]) if flip else self.images[k] for k, flip in part])
-            d = vae.encode(_padded(x, self.group).to(vae.device, vae.dtype)).latent_dist
+            d = vae.encode(_padded(x, self.group).contiguous().to(vae.device, vae.dtype)).latent_dist # contiguous: another memory layout is another last bit
             z = torch.stack([(d.mean - shift) * scale, d.std * scale], 1)[:len(part)].float().cpu() # (n, 2, 4, h, w)
             if not torch.isfinite(z).all(): raise FloatingPointError(f"the autoencoder gives NaN or inf for a picture in {vae.dtype}: load the model in float32")
             yield from z
