@@ -7,7 +7,7 @@ Docs: https://sdcourse.github.io/sdcourse/trainer.html.md"""
 # %% auto #0
 __all__ = ['METHODS', 'RATES', 'TrainStep', 'averaged', 'finetune', 'save_trained', 'load_trained']
 
-# %% ../../nbs/41_trainer.ipynb #bb9482e0
+# %% ../../nbs/41_trainer.ipynb #c00e21d2
 import hashlib, json, math, os, re, time, zlib
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from ..core import atomic, best_dtype, nearest, shorten, strict, to_rgb, to_tensor
 from ..latents import check_size
+from ..models import _quiet
 from ..text import tokenize
 from ..train_pocket import atomic_folder, learning_rate, min_snr_weight, numbered
 from .data import Captioned, load_data
@@ -153,7 +154,7 @@ class _Inputs:
 def _groups(xs, n): return [xs[k:k + n] for k in range(0, len(xs), n)]
 def _padded(x, n): return torch.cat([x, x[-1:].expand(n - len(x), *x.shape[1:])]) if len(x) < n else x
 
-# %% ../../nbs/41_trainer.ipynb #8042f913
+# %% ../../nbs/41_trainer.ipynb #e9aa5751
 @strict
 def finetune(
     pipe, # a diffusers `StableDiffusionPipeline`: trained in place
@@ -204,7 +205,7 @@ def finetune(
     _number("dropout", dropout, 0, 1, none=True); _number("cooldown", cooldown, 0, 1); _number("ema", ema, 0, 1, none=True); _number("min_snr_gamma", min_snr_gamma, 0, none=True, open_low=True)
     if precision not in (None, "fp32", "bf16", "fp16"): raise ValueError(f"precision must be 'fp32', 'bf16', 'fp16' or None, got {shorten(precision)}")
     if resume and out is None: raise ValueError("resume=True goes on from the checkpoints in a folder: name it with out=")
-    if method in ("inversion", "dreambooth") and (not isinstance(token, str) or not token.strip() or len(token.split()) > 1): raise ValueError(f"{method} teaches a word: name it with token=, one word such as {'<imp>' if method == 'inversion' else 'zwx'!r}, got {shorten(token)}")
+    if method in ("inversion", "dreambooth") and (not isinstance(token, str) or not token.strip() or len(token.split()) > 1 or token != token.lower()): raise ValueError(f"{method} teaches a word: name it with token=, one word in lower case such as {'<imp>' if method == 'inversion' else 'zwx'!r}, got {shorten(token)}")
     if method == "dreambooth" and (not isinstance(class_prompt, str) or not class_prompt.strip()): raise ValueError(f"dreambooth needs to know what the subject is one of: class_prompt='a monster', say; got {shorten(class_prompt)}")
     if prompts is not None:
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
@@ -222,6 +223,9 @@ def finetune(
                         token=token, init_token=init_token, class_prompt=class_prompt, prior_weight=float(prior_weight), dropout=(.1 if method in ("full", "lora") else 0.) if dropout is None else float(dropout), flip=bool(flip), seed=seed,
                         out=None if out is None else Path(out).expanduser(), resume=resume, save_every=save_every, keep=keep, cache=cache, ema=ema, min_snr_gamma=min_snr_gamma, dtype=dtype, gradient_checkpointing=gradient_checkpointing,
                         eight_bit=eight_bit, warmup=warmup, cooldown=cooldown, weight_decay=(0. if method == "inversion" else .01) if weight_decay is None else weight_decay, max_grad_norm=max_grad_norm, device=device)
+    c.base, c.data = _base_of(pipe, c), _data_of(data, class_data)
+    c.start = _newest(c)
+    if method == "inversion" and c.start is None and token in pipe.tokenizer.get_vocab(): raise ValueError(f"the tokenizer has the word {token!r} already: load the model anew, or choose another word")
     return _steps(pipe, data, class_data, c)
 
 
@@ -231,18 +235,119 @@ def _eight_bit():
     except Exception as e: raise ImportError(f"eight_bit=True needs bitsandbytes and an NVIDIA GPU ({type(e).__name__}): pip install bitsandbytes, or leave eight_bit out") from None
     return bitsandbytes
 
-# %% ../../nbs/41_trainer.ipynb #37cf8a50
+# %% ../../nbs/41_trainer.ipynb #39727229
+SAME = ("method", "lr", "batch_size", "rank", "targets", "adapter", "token", "init_token", "class_prompt", "prior_weight", "dropout", "flip", "seed", "ema", "min_snr_gamma", "eight_bit", "warmup", "cooldown", "weight_decay", "max_grad_norm", "base", "data") # what a resumed training may not change
+
+
+def _base_of(pipe, c):
+    "What tells the frozen weights from others: a SHA-256 over four numbers of each tensor, in half precision (as `record.fingerprint`)."
+    h = hashlib.sha256(); words = pipe.text_encoder.get_input_embeddings().weight
+    for part in (pipe.vae, pipe.text_encoder, *([pipe.unet] if c.lora or c.method == "inversion" else [])):
+        for name, p in part.named_parameters():
+            if ".lora_" in name: continue
+            x = p.data[:1] if p is words else p.data; x = x.contiguous(); n = x.numel()
+            h.update(name.replace(".base_layer", "").encode()); h.update(x.as_strided((min(4, n),), (max(1, (n - 1) // 3),)).half().cpu().numpy().tobytes())
+    return h.hexdigest()[:12]
+
+
+def _data_of(*sets):
+    "What tells these pictures and captions from others."
+    h = hashlib.sha256()
+    for d in sets:
+        for im, f in zip(d.images, d.forms) if d is not None else (): h.update(f"{im.size} {f}".encode()); h.update(im.tobytes())
+    return h.hexdigest()[:12]
+
+
+def _checkpoints(out): return sorted(out.glob("checkpoint-*.safetensors"))
+
+
+def _newest(c):
+    "The newest checkpoint's (file, note), if this training may go on from it; None to begin."
+    if c.out is None: return None
+    files = _checkpoints(c.out)
+    if not files: return None
+    if not c.resume: raise ValueError(f"{c.out} holds a training already (step {int(files[-1].stem.split('-')[1])}): resume=True goes on with it; or choose another folder")
+    note = _note(files[-1])
+    for k in SAME:
+        was, now = note["settings"].get(k), json.loads(json.dumps(getattr(c, k)))
+        if was != now: raise ValueError(f"{c.out} was trained with " + (f"{k}={shorten(was)} and not {k}={shorten(now)}" if k not in ("base", "data") else f"other {'weights' if k == 'base' else 'pictures or captions'}") + ": call it as before, or choose another folder")
+    if c.cooldown and note["settings"]["steps"] != c.steps: raise ValueError(f"{c.out} was trained for steps={note['settings']['steps']} with a cooldown, which steps={c.steps} would change: call it as before")
+    return files[-1], note
+
+
+def _note(file):
+    "What a checkpoint says of itself."
+    from safetensors import SafetensorError, safe_open
+    try:
+        with safe_open(file, "pt") as f: return json.loads(f.metadata()["sdcourse"])
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as e: raise _damaged(file, e) from None
+
+
+def _damaged(file, e):
+    others = [p.name for p in _checkpoints(file.parent) if p != file]
+    return OSError(f"{file} is damaged ({e}): remove it, and resume=True goes on " + (f"from {others[-1]}" if others else "from the beginning"))
+
+
+def _write(c, params, opt, ema, scaler, done, spent):
+    "One checkpoint, whole or not at all; older ones than the newest `keep` are removed."
+    from safetensors.torch import save_file
+    tensors = {f"param.{n}": p.data for n, p in params.items()}; plain = {}
+    for k, state in opt.state_dict()["state"].items():
+        for n, v in state.items():
+            if isinstance(v, torch.Tensor): tensors[f"opt.{k}.{n}"] = v
+            else: plain[f"{k}.{n}"] = v
+    if ema: tensors |= {f"ema.{k}": v for k, v in enumerate(ema.shadow_params)}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    note = dict(step=done, seconds=spent, settings={k: getattr(c, k) for k in (*SAME, "steps")}, opt=plain, ema=ema.optimization_step if ema else None, scaler=scaler.state_dict(), crc=_crc(tensors))
+    c.out.mkdir(parents=True, exist_ok=True); file = c.out/f"checkpoint-{done:08}.safetensors"
+    try:
+        with atomic(file) as tmp: save_file(tensors, tmp, metadata={"format": "pt", "sdcourse": json.dumps(note)})
+    except Exception as e:
+        size = sum(v.nbytes for v in tensors.values()); good = _checkpoints(c.out)
+        raise OSError(f"the checkpoint of step {done} ({size / 1e6:.0f} MB) could not be written to {c.out}: {e}. " + (f"{good[-1].name} is still good: " if good else "None was written before: ") + "make room and call it again with resume=True") from None
+    for old in _checkpoints(c.out)[:-c.keep]: old.unlink()
+
+
+def _crc(tensors):
+    "One number for the bytes of all tensors."
+    n = 0
+    for k in sorted(tensors): n = zlib.crc32(tensors[k].reshape(-1).view(torch.uint8).numpy(), n)
+    return n
+
+
+def _read(c, params, opt, ema, scaler):
+    "Put a checkpoint in its place; (step, seconds)."
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    file, note = c.start
+    try: tensors = load_file(file)
+    except (SafetensorError, OSError) as e: raise _damaged(file, e) from None
+    if _crc(tensors) != note["crc"]: raise _damaged(file, "its checksum is wrong")
+    for n, p in params.items(): p.data.copy_(tensors[f"param.{n}"])
+    state = {}
+    for k, v in tensors.items():
+        if k.startswith("opt."): _, j, n = k.split("."); state.setdefault(int(j), {})[n] = v
+    for k, v in note["opt"].items(): j, n = k.split("."); state.setdefault(int(j), {})[n] = v
+    opt.load_state_dict(dict(state=state, param_groups=opt.state_dict()["param_groups"]))
+    if ema:
+        for k, v in enumerate(ema.shadow_params): v.copy_(tensors[f"ema.{k}"])
+        ema.optimization_step = note["ema"]
+    scaler.load_state_dict(note["scaler"])
+    return note["step"], note["seconds"]
+
+# %% ../../nbs/41_trainer.ipynb #3e641fa0
 def _steps(pipe, data, class_data, c):
     "The loop of `finetune`."
     from diffusers import DDPMScheduler
     from diffusers.training_utils import EMAModel
-    begin = time.perf_counter(); done = spent = 0; saved = None; ema = None; finished = False
+    begin = time.perf_counter(); done = spent = 0; saved = None; ema = None
     data, prior = _with_prior(pipe, data, class_data, c)
     texts = sorted({t for f in data.forms for t in f} | {""}); number = {t: k for k, t in enumerate(texts)}; forms = [[number[t] for t in f] for f in data.forms]; empty = number[""]
     with _prepared(pipe, c) as params: # name: parameter
         names, trained = list(params), list(params.values())
         opt = _optimizer(trained, c); scaler = torch.amp.GradScaler(c.device.type, enabled=c.dtype == torch.float16)
         if c.ema is not None: ema = EMAModel(trained, decay=c.ema); ema.trained = trained
+        if c.start: done, spent = _read(c, params, opt, ema, scaler); saved = done
         sched = DDPMScheduler.from_config(pipe.scheduler.config); sched.alphas_cumprod = sched.alphas_cumprod.to(c.device)
         inputs = _Inputs(pipe, c, data.images, texts); h, w = (s // _factor(pipe) for s in reversed(data.images[0].size))
         draws = _Draws(c, len(data.images) - prior, prior, (pipe.vae.config.latent_channels, h, w), sched.config.num_train_timesteps)
@@ -271,7 +376,11 @@ def _steps(pipe, data, class_data, c):
                 if ema: ema.step(trained)
                 if c.method == "inversion": _write_row(pipe, c, trained[0])
                 done = i + 1; now = time.perf_counter(); per = (now - started) / (done - first)
+                if c.out and (done % c.save_every == 0 or done == c.steps): _write(c, params, opt, ema, scaler, done, spent + now - begin); saved = done
                 yield TrainStep(done, loss, rate, spent + now - begin, per * (c.steps - done), c.micro_batch, _peak(c.device), ema)
+        except GeneratorExit: # the caller has left the loop
+            if c.out and saved != done: _write(c, params, opt, ema, scaler, done, spent + time.perf_counter() - begin)
+            raise
         finally:
             if ema and done: ema.copy_to(trained)
             if c.method == "inversion": _write_row(pipe, c, trained[0])
@@ -330,7 +439,7 @@ def _prepared(pipe, c):
     flags = [(p, p.requires_grad) for m in parts for p in m.parameters()]
     for m in parts: m.eval().requires_grad_(False)
     try:
-        if dtype != torch.float32 and (not c.lora and c.method != "inversion" or c.dtype == torch.float32): pipe.unet.float()
+        if dtype != torch.float32 and (not c.lora and c.method != "inversion" or c.dtype == torch.float32): torch.nn.Module.float(pipe.unet)
         if c.lora: params = _add_lora(pipe, c)
         elif c.method == "inversion": params, hook = _add_word(pipe, c)
         else: params = dict(pipe.unet.named_parameters())
@@ -343,7 +452,7 @@ def _prepared(pipe, c):
         for m in parts: m.requires_grad_(False)
         for p, on in flags: p.requires_grad_(on)
         for m, on in zip(parts, modes): m.train(on)
-        if pipe.unet.dtype != dtype or c.lora: pipe.unet.to(dtype)
+        if pipe.unet.dtype != dtype or c.lora: torch.nn.Module.to(pipe.unet, dtype)
 
 
 def _add_lora(pipe, c):
@@ -387,13 +496,34 @@ def _with_prior(pipe, data, class_data, c):
     "For DreamBooth: the pictures of the class behind those of the subject; how many there are."
     if c.method != "dreambooth" or c.prior_weight == 0: return data, 0
     if class_data is None:
-        from sdcourse.generate import txt2img
-        images = txt2img(pipe, c.class_prompt, n=64, seed=c.seed, batch_size=16, height=data.images[0].height, width=data.images[0].width)
+        images = _class_pictures(pipe, data, c)
         class_data = SimpleNamespace(images=images, forms=[(c.class_prompt,)] * len(images), names=[f"class picture {k}" for k in range(len(images))])
     if class_data.images[0].size != data.images[0].size: raise ValueError(f"the pictures of the class have {class_data.images[0].size}, those of the subject {data.images[0].size}: bring them to one size with load_data(..., size=)")
     return SimpleNamespace(images=data.images + class_data.images, forms=data.forms + [(c.class_prompt,)] * len(class_data.images), names=data.names + class_data.names), len(class_data.images)
 
-# %% ../../nbs/41_trainer.ipynb #9e8efd2d
+def _class_pictures(pipe, data, c, n=64):
+    "What the model itself draws of the class; kept with the checkpoints, for a resumed training must see the same."
+    from PIL import Image
+    from sdcourse.generate import txt2img
+    folder = c.out/"class" if c.out else None
+    if folder and folder.is_dir(): return [Image.open(p).convert("RGB") for p in sorted(folder.glob("*.png"))]
+    images = txt2img(pipe, c.class_prompt, n=n, seed=c.seed, batch_size=16, height=data.images[0].height, width=data.images[0].width)
+    if folder:
+        with atomic_folder(folder) as f:
+            for k, im in enumerate(images): im.save(f/f"{k:03}.png")
+    return images
+
+# %% ../../nbs/41_trainer.ipynb #6ceb49a4
+@contextmanager
+def _hush():
+    "No progress bars and no advice of diffusers and transformers."
+    from diffusers.utils import logging as dl
+    was = dl.get_verbosity(); dl.set_verbosity_error()
+    try:
+        with _quiet(): yield
+    finally: dl.set_verbosity(was)
+
+
 @strict
 def save_trained(
     pipe, # a trained pipeline
@@ -407,7 +537,7 @@ def save_trained(
     if method not in METHODS: raise ValueError(f"no method {shorten(method)}; there are {', '.join(METHODS)}")
     has = adapter in getattr(pipe.unet, "peft_config", {})
     if method == "lora" and not has: raise ValueError(f"this pipeline has no LoRA named {adapter!r}: {', '.join(getattr(pipe.unet, 'peft_config', {})) or 'none at all'}; train one with finetune(..., method='lora')")
-    with atomic_folder(folder) as f:
+    with _hush(), atomic_folder(folder) as f:
         if method == "lora" or method == "dreambooth" and has:
             from peft.utils import get_peft_model_state_dict
             from diffusers.utils import convert_state_dict_to_diffusers
@@ -436,8 +566,13 @@ def load_trained(
     "Put what was learnt back into a pipeline, in place."
     folder = Path(folder).expanduser()
     if not folder.is_dir(): raise FileNotFoundError(f"no folder {folder}: name one that save_trained wrote")
+    with _hush(): return _load(pipe, folder, adapter)
+
+
+def _load(pipe, folder, adapter):
     if (folder/"pytorch_lora_weights.safetensors").is_file(): pipe.load_lora_weights(str(folder), weight_name="pytorch_lora_weights.safetensors", adapter_name=adapter, local_files_only=True)
-    elif (folder/"learned_embeds.safetensors").is_file(): pipe.load_textual_inversion(str(folder/"learned_embeds.safetensors"), local_files_only=True)
+    elif (folder/"learned_embeds.safetensors").is_file():
+        with torch.random.fork_rng(devices=[]): pipe.load_textual_inversion(str(folder/"learned_embeds.safetensors"), local_files_only=True)
     elif (folder/"unet").is_dir():
         from safetensors.torch import load_file
         pipe.unet.load_state_dict(load_file(folder/"unet"/"diffusion_pytorch_model.safetensors"))
