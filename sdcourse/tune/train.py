@@ -335,12 +335,12 @@ def _read(c, params, opt, ema, scaler):
     scaler.load_state_dict(note["scaler"])
     return note["step"], note["seconds"]
 
-# %% ../../nbs/41_trainer.ipynb #3e641fa0
+# %% ../../nbs/41_trainer.ipynb #53bd1951
 def _steps(pipe, data, class_data, c):
     "The loop of `finetune`."
     from diffusers import DDPMScheduler
     from diffusers.training_utils import EMAModel
-    begin = time.perf_counter(); done = spent = 0; saved = None; ema = None
+    begin = time.perf_counter(); done = spent = 0; saved = None; ema = None; c.team = _team(c)
     data, prior = _with_prior(pipe, data, class_data, c)
     texts = sorted({t for f in data.forms for t in f} | {""}); number = {t: k for k, t in enumerate(texts)}; forms = [[number[t] for t in f] for f in data.forms]; empty = number[""]
     with _prepared(pipe, c) as params: # name: parameter
@@ -376,10 +376,10 @@ def _steps(pipe, data, class_data, c):
                 if ema: ema.step(trained)
                 if c.method == "inversion": _write_row(pipe, c, trained[0])
                 done = i + 1; now = time.perf_counter(); per = (now - started) / (done - first)
-                if c.out and (done % c.save_every == 0 or done == c.steps): _write(c, params, opt, ema, scaler, done, spent + now - begin); saved = done
+                if c.out and c.team.rank == 0 and (done % c.save_every == 0 or done == c.steps): _write(c, params, opt, ema, scaler, done, spent + now - begin); saved = done
                 yield TrainStep(done, loss, rate, spent + now - begin, per * (c.steps - done), c.micro_batch, _peak(c.device), ema)
         except GeneratorExit: # the caller has left the loop
-            if c.out and saved != done: _write(c, params, opt, ema, scaler, done, spent + time.perf_counter() - begin)
+            if c.out and c.team.rank == 0 and saved != done: _write(c, params, opt, ema, scaler, done, spent + time.perf_counter() - begin)
             raise
         finally:
             if ema and done: ema.copy_to(trained)
@@ -388,16 +388,17 @@ def _steps(pipe, data, class_data, c):
 
 def _gradients(pipe, c, inputs, opt, scaler, xt, t, told, want, weight):
     "The gradients of one step, a micro-batch after the other; the loss. Where memory runs out: half as many at a time, from the beginning of the step."
+    mine = torch.arange(c.team.rank, len(xt), c.team.size) # this process's rows
     while True:
         try:
             opt.zero_grad(set_to_none=True); total = 0.
-            for s in range(0, len(xt), c.micro_batch):
-                part = slice(s, s + c.micro_batch); text = inputs.embeds(told[part]).to(c.device)
+            for part in mine.split(c.micro_batch):
+                text = inputs.embeds([told[k] for k in part.tolist()]).to(c.device); part = part.to(c.device)
                 with torch.autocast(c.device.type, dtype=c.dtype, enabled=c.dtype != torch.float32):
                     pred = pipe.unet(xt[part].to(pipe.unet.dtype), t[part], text.to(pipe.unet.dtype)).sample # (m, 4, h, w)
                 loss = (weight[part] * (pred.float() - want[part]).square().mean((1, 2, 3))).sum()
                 scaler.scale(loss).backward(); total += loss.item()
-            return total
+            break
         except (RuntimeError, MemoryError) as e:
             if not _no_memory(e): raise
             err = str(e).splitlines()[0]
@@ -405,6 +406,25 @@ def _gradients(pipe, c, inputs, opt, scaler, xt, t, told, want, weight):
         if c.device.type != "cpu": getattr(torch, c.device.type).empty_cache()
         if c.micro_batch == 1: raise MemoryError(f"not even one picture at a time fits ({err}): turn on gradient_checkpointing=True{'' if c.lora else ', or train a LoRA (method=' + repr('lora') + ')'}{'' if c.eight_bit else ', or eight_bit=True'}, or take smaller pictures")
         c.micro_batch = (c.micro_batch + 1) // 2
+    return total if c.team.size == 1 else _summed(opt, total, c)
+
+
+def _team(c):
+    "Which of how many processes this is: those that torchrun or accelerate started, or one alone."
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1: return SimpleNamespace(rank=0, size=1)
+    from accelerate import PartialState
+    state = PartialState(cpu=c.device.type == "cpu") # without cpu= each process of a CPU would think that it is alone
+    return SimpleNamespace(rank=state.process_index, size=state.num_processes)
+
+
+def _summed(opt, total, c):
+    "Gradients and loss, summed over the processes."
+    from accelerate.utils import reduce
+    params = [p for g in opt.param_groups for p in g["params"]]
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in params] + [torch.tensor([total], device=c.device)])
+    flat = reduce(flat, "sum")
+    for p, g in zip(params, flat[:-1].split([p.numel() for p in params])): p.grad = g.view_as(p)
+    return flat[-1].item()
 
 
 def _no_memory(e): return isinstance(e, (torch.OutOfMemoryError, MemoryError)) or any(s in str(e).lower() for s in ("out of memory", "can't allocate memory", "not enough memory"))
