@@ -662,11 +662,14 @@ def _class_pictures(pipe, data, c, n=64):
 # %% ../../nbs/41_trainer.ipynb #6ceb49a4
 @contextmanager
 def _hush():
-    "No progress bars and no advice of diffusers and transformers."
+    "No progress bars and no advice of diffusers, transformers and peft (a second LoRA beside the first is meant)."
+    import warnings
     from diffusers.utils import logging as dl
     was = dl.get_verbosity(); dl.set_verbosity_error()
     try:
-        with _quiet(): yield
+        with _quiet(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+            yield
     finally: dl.set_verbosity(was)
 
 
