@@ -690,7 +690,9 @@ def save_trained(
         if method == "lora" or method == "dreambooth" and has:
             from peft.utils import get_peft_model_state_dict
             from diffusers.utils import convert_state_dict_to_diffusers
-            layers = {k: v.contiguous().cpu() for k, v in convert_state_dict_to_diffusers(get_peft_model_state_dict(pipe.unet, adapter_name=adapter)).items()}
+            layers = get_peft_model_state_dict(pipe.unet, adapter_name=adapter); old = convert_state_dict_to_diffusers(layers)
+            if not any(".lora_A." in k for k in old): layers = old # diffusers' old names exist for attention alone, and of a file that mixes both it drops one half
+            layers = {k: v.contiguous().cpu() for k, v in layers.items()}
             type(pipe).save_lora_weights(f, unet_lora_layers=layers, safe_serialization=True)
         elif method == "inversion":
             from safetensors.torch import save_file
