@@ -461,7 +461,7 @@ def _read(c, params, opt, ema, scaler):
     scaler.load_state_dict(note["scaler"])
     return note["step"], note["seconds"]
 
-# %% ../../nbs/41_trainer.ipynb #53bd1951
+# %% ../../nbs/41_trainer.ipynb #3e21a904
 def _steps(pipe, data, class_data, c):
     "The loop of `finetune`."
     from diffusers import DDPMScheduler
@@ -486,7 +486,7 @@ def _steps(pipe, data, class_data, c):
         started, first = time.perf_counter(), done
         try:
             for i in range(done, c.steps):
-                rate = c.lr * (min(1., (i + 1) / c.warmup) if c.warmup else 1.) * (min(1., (1 - i / c.steps) / c.cooldown) if c.cooldown else 1.)
+                rate = c.lr * learning_rate(i, i / c.steps, c.warmup, c.cooldown)
                 for g in opt.param_groups: g["lr"] = rate
                 keys, told = chosen(i); t, noise, other = draws.noise(i, len(keys))
                 z = inputs.latents(keys); x0 = (z[:, 0] + z[:, 1] * other).to(c.device); t, noise = t.to(c.device), noise.to(c.device) # (R, 4, h, w)
