@@ -111,7 +111,7 @@ def _interval(each):
     pick = torch.randint(len(each), (4000, len(each)), generator=torch.Generator().manual_seed(0))
     return tuple(each[pick].mean(1).quantile(torch.tensor([.025, .975])).tolist())
 
-# %% ../../nbs/42_text_to_creature.ipynb #31d33626
+# %% ../../nbs/42_text_to_creature.ipynb #c87d0d88
 @strict
 def report(
     pipe, # a diffusers pipeline, trained or not
@@ -120,7 +120,7 @@ def report(
     *,
     prompts=None, # texts to draw, one for each held-out picture, where they are not its caption: with a new word in place of "monster style", say
     n: int = 1, # pictures of each held-out caption
-    seed: int = 0, # the pictures of a caption take seed, seed + 1, ...
+    seed: int = 0, # picture k has the seed `seed + k`: no two captions share their noise, for a tuned model reads shapes into it
     num_inference_steps: int = 10, # steps
     scheduler="dpm++", # a name of `SCHEDULERS`: this one needs few steps
     guidance_scale=None, # None: what suits the model
@@ -133,7 +133,7 @@ def report(
     start = time.perf_counter(); texts = list(ruler.held_out.captions if prompts is None else prompts); base_prompts = list(base_prompts)
     if len(texts) != len(ruler.held_out): raise ValueError(f"{len(texts)} prompts for {len(ruler.held_out)} held-out pictures: give one for each")
     kw = dict(seed=seed, num_inference_steps=num_inference_steps, scheduler=scheduler, guidance_scale=guidance_scale, batch_size=batch_size)
-    images = txt2img(pipe, texts, n=n, **kw); out = ruler.read(images) | dict(images=images, base_images=[])
+    images = txt2img(pipe, texts, n=n, **kw | dict(seed=list(range(seed, seed + n * len(texts))))); out = ruler.read(images) | dict(images=images, base_images=[])
     if base_prompts:
         drawn = txt2img(pipe, [p["prompt"] for p in base_prompts], **kw | dict(seed=list(range(seed, seed + len(base_prompts)))))
         met = [marks(v, p) for v, p in zip(ruler.judge.verdicts(drawn), base_prompts)]
