@@ -543,11 +543,14 @@ def _eight_bit():
 # %% ../../nbs/41_trainer.ipynb #6ceb49a4
 @contextmanager
 def _hush():
-    "No progress bars and no advice of diffusers and transformers."
+    "No progress bars and no advice of diffusers, transformers and peft (a second LoRA beside the first is meant)."
+    import warnings
     from diffusers.utils import logging as dl
     was = dl.get_verbosity(); dl.set_verbosity_error()
     try:
-        with _quiet(): yield
+        with _quiet(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+            yield
     finally: dl.set_verbosity(was)
 
 
@@ -568,7 +571,9 @@ def save_trained(
         if method == "lora" or method == "dreambooth" and has:
             from peft.utils import get_peft_model_state_dict
             from diffusers.utils import convert_state_dict_to_diffusers
-            layers = {k: v.contiguous().cpu() for k, v in convert_state_dict_to_diffusers(get_peft_model_state_dict(pipe.unet, adapter_name=adapter)).items()}
+            layers = get_peft_model_state_dict(pipe.unet, adapter_name=adapter); old = convert_state_dict_to_diffusers(layers)
+            if not any(".lora_A." in k for k in old): layers = old # diffusers' old names exist for attention alone, and of a file that mixes both it drops one half
+            layers = {k: v.contiguous().cpu() for k, v in layers.items()}
             type(pipe).save_lora_weights(f, unet_lora_layers=layers, safe_serialization=True)
         elif method == "inversion":
             from safetensors.torch import save_file
