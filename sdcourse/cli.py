@@ -89,6 +89,7 @@ def _txt2img(prompt, n, grid, steps, guidance, negative, height, width, schedule
     \b
     sdcourse txt2img "a red fox in the snow, 3d render style"
     sdcourse txt2img "a blue cat" --n 4 --seed 1 --grid --out cats
+    sdcourse txt2img "a monster with wings" --lora creatures-lora:0.8
     """
     from sdcourse.core import pick_seeds
     pick_seeds(o["seed"], n); run = _Run(o, prompt) # a wrong seed or place is said before the model loads
