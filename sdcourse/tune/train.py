@@ -250,7 +250,7 @@ def _eight_bit():
     except Exception as e: raise ImportError(f"eight_bit=True needs bitsandbytes and an NVIDIA GPU ({type(e).__name__}): pip install bitsandbytes, or leave eight_bit out") from None
     return bitsandbytes
 
-# %% ../../nbs/41_trainer.ipynb #7c3bdc70
+# %% ../../nbs/41_trainer.ipynb #a4111137
 class Estimate(NamedTuple):
     "What a training will cost."
     seconds: float # of the whole training, encoding included; None where it was not measured
@@ -280,7 +280,7 @@ def estimate(
         if k not in names: raise TypeError(f"estimate() has no argument {k}={shorten(v)}" + (f"; did you mean {like}=?" if (like := nearest(k, names)) else f"; it takes those of finetune: {', '.join(names)}"))
     pipe, data, class_data, c = _planned(pipe, data, **{k: p.default for k, p in inspect.signature(finetune).parameters.items() if k in names} | how | dict(out=None, resume=False))
     rows = c.batch_size * (2 if c.method == "dreambooth" and c.prior_weight else 1); m = min(c.micro_batch, rows)
-    (flops, kept, block, n, biggest), (_, kept2, block2, _, biggest2) = _traced(pipe, c, data, 1), _traced(pipe, c, data, 2)
+    (flops, kept, block, n, _), (_, kept2, block2, _, biggest2) = _traced(pipe, c, data, 1), _traced(pipe, c, data, 2)
     each, fixed = kept2 - kept, max(0, 2 * kept - kept2)
     if c.gradient_checkpointing: few, few2 = (_traced(pipe, c, data, k, True)[1] for k in (1, 2)); each = few2 - few; flops = flops * 4 // 3 # one way there more
     size = lambda part: sum(p.numel() * p.element_size() for p in part.parameters())
@@ -288,14 +288,14 @@ def estimate(
     seen = min(len(data.images) * (1 + c.flip), c.steps * c.batch_size); texts = len({t for f in data.forms for t in f}) + 1
     z = 2 * pipe.vae.config.latent_channels * math.prod(s // _factor(pipe) for s in data.images[0].size) * 4; d = pipe.text_encoder.config.hidden_size * pipe.tokenizer.model_max_length * pipe.text_encoder.dtype.itemsize
     parts = {"UNet": unet, "text encoder and autoencoder": size(pipe.text_encoder) + size(pipe.vae), "what is learnt, beside the UNet": 4 * n if c.lora or c.method == "inversion" else 0, "gradients": 4 * n, "Adam's state": (2 if c.eight_bit else 8) * n,
-             "running mean": 4 * n if c.ema is not None else 0, "activations": m * each + (m * (block2 - block) if c.gradient_checkpointing else 0), "copies in half precision": fixed if c.dtype != torch.float32 else 0, "the largest activation and its gradient": 2 * m * (biggest2 - biggest)}
+             "running mean": 4 * n if c.ema is not None else 0, "activations": m * each + (m * (block2 - block) if c.gradient_checkpointing else 0), "copies in half precision": fixed if c.dtype != torch.float32 else 0, "the largest activation and its gradient": m * biggest2} # biggest2 is of two pictures
     if c.cache: parts["cache (in the computer's memory)"] = seen * z + (0 if c.method == "inversion" else min(texts, c.steps * c.batch_size) * d)
     on_device = sum(v for k, v in parts.items() if not k.startswith("cache")) + (parts.get("cache (in the computer's memory)", 0) if c.device.type == "cpu" else 0)
     step = total = None
     if measure and c.device.type != "meta": step, encode, read = _timed(pipe, c, data, rows, m); total = step * c.steps + ((math.ceil(seen / c.micro_batch) * encode + (0 if c.method == "inversion" else math.ceil(min(texts, c.steps * c.batch_size) / c.micro_batch) * read)) if c.cache else c.steps * math.ceil(rows / c.micro_batch) * (encode + (0 if c.method == "inversion" else read)))
     return Estimate(total, step, on_device, flops * rows, parts, n)
 
-# %% ../../nbs/41_trainer.ipynb #0979478b
+# %% ../../nbs/41_trainer.ipynb #0b204d32
 class _Like(torch.overrides.TorchFunctionMode):
     "What autocast does to the types of numbers, and attention that keeps no square matrices, for a model without numbers."
     HALF = {torch.nn.functional.conv2d, torch.nn.functional.linear, torch.matmul, torch.bmm, torch.baddbmm}
@@ -331,6 +331,7 @@ def _traced(pipe, c, data, m, checkpoint=False):
             from peft import LoraConfig
             with torch.random.fork_rng(devices=[]): net.requires_grad_(False); net.add_adapter(LoraConfig(r=c.rank, lora_alpha=c.rank, target_modules=c.targets or ["to_q", "to_k", "to_v", "to_out.0"]))
         n = sum(p.numel() for p in net.parameters() if p.requires_grad) if c.method != "inversion" else pipe.text_encoder.config.hidden_size
+        for p in net.parameters() if c.lora or c.method == "inversion" else (): p.data = p.data if p.requires_grad else p.data.to(c.dtype)
         h, w = (s // _factor(pipe) for s in reversed(data.images[0].size))
         x, text = torch.empty(m, pipe.unet.config.in_channels, h, w), torch.empty(m, pipe.tokenizer.model_max_length, pipe.text_encoder.config.hidden_size, requires_grad=c.method == "inversion")
         if checkpoint: net.enable_gradient_checkpointing(); net.train()
@@ -338,7 +339,7 @@ def _traced(pipe, c, data, m, checkpoint=False):
         def pack(t):
             nonlocal top
             key = t.untyped_storage()._cdata
-            if key not in own and key not in seen: seen[key] = t; top = max(top, t.untyped_storage().nbytes())
+            if key not in own and key not in seen: seen[key] = t; top = max(top, t.untyped_storage().nbytes() if t.ndim > 2 and len(t) == m else 0)
             if at and key not in own: blocks.setdefault(at[-1], {})[key] = t.untyped_storage().nbytes()
             return t
         for b in net.modules():
