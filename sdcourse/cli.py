@@ -11,6 +11,7 @@ __all__ = ['SETS', 'main', 'draw', 'lessons_folder', 'copy_lessons', 'handout']
 import click, os, re, sdcourse, sys
 from pathlib import Path
 from .commands import _DRAW, _RUN, _Run, COMMANDS, keep_png, out_path, shared_options, stopped
+from .finetuning import _finetune
 
 # %% ../nbs/83_cli.ipynb #6aa68fce
 class _Skin(click.Group):
@@ -40,7 +41,7 @@ def main():
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error") # or each start says that torchvision is missing, which nothing here needs
 
 
-for command in COMMANDS: main.add_command(command) # img2img, inpaint, dream, ...: a page of their own
+for command in [*COMMANDS, _finetune]: main.add_command(command) # img2img, inpaint, dream, ...: a page of their own
 
 # %% ../nbs/83_cli.ipynb #8308bbbe
 def draw(

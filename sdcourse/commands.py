@@ -192,10 +192,12 @@ def _spec(text, weight=True):
 
 def _add(pipe, loras, words, adapters=None):
     "Put LoRAs at their weights and learnt words into a pipeline, each under a name of its own."
+    import warnings
     from sdcourse.models import LORAS
     from sdcourse.tune.train import load_trained
     names = [*adapters] if adapters else [f"lora{k}" for k in range(len(loras))]
     for where, _ in words: load_trained(pipe, where)
+    if loras: warnings.filterwarnings("ignore", message="Already found a `peft_config`") # several are wanted
     for name, (where, _) in zip(names, loras):
         if where not in LORAS: load_trained(pipe, where, adapter=name); continue
         from importlib.util import find_spec

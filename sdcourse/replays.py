@@ -114,7 +114,7 @@ def replay(
         if name not in MODELS and "/" not in str(name): raise ValueError(f"the recipe's model {shorten(name)} is none of load()'s names: it was a folder or a pipeline of your own. Give it: replay(img, pipe=load(folder))")
         pipe = load(name); give = "give the right pipe: replay(img, pipe=...), which also draws with another"
         if want and (got := fingerprint(pipe)) != want: raise ValueError(f"the recipe was made with weights {want} of model {name!r}, and the model of this name here has {got}: another version, or trained on since; {give}")
-    elif [_known(a) for a in added] != [_known(a) for a in (has := added_to(pipe))]: warnings.warn(f"the recipe was made with {' and '.join(map(said_added, added)) or 'a model without additions'}, this pipe has {' and '.join(map(said_added, has)) or 'none'}; the picture will not be the same", stacklevel=2)
+    elif list(map(_known, added)) != list(map(_known, has := added_to(pipe))): warnings.warn(f"the recipe was made with {' and '.join(map(said_added, added)) or 'a model without additions'}, this pipe has {' and '.join(map(said_added, has)) or 'none'}; the picture will not be the same", stacklevel=2)
     elif want and (got := fingerprint(pipe)) != want: warnings.warn(f"another model: the recipe was made with weights {want} of {name!r}, this pipe has {got}; the picture will not be the same", stacklevel=2)
     res = f(pipe, **kw)
     if isinstance(res, list): res = res[at] if at < len(res) else None

@@ -287,7 +287,7 @@ def estimate(
     unet = size(pipe.unet) if pipe.unet.dtype == torch.float32 or c.lora and c.dtype != torch.float32 or c.method == "inversion" and c.dtype != torch.float32 else 4 * sum(p.numel() for p in pipe.unet.parameters())
     seen = min(len(data.images) * (1 + c.flip), c.steps * c.batch_size); texts = len({t for f in data.forms for t in f}) + 1
     z = 2 * pipe.vae.config.latent_channels * math.prod(s // _factor(pipe) for s in data.images[0].size) * 4; d = pipe.text_encoder.config.hidden_size * pipe.tokenizer.model_max_length * pipe.text_encoder.dtype.itemsize
-    parts = {"UNet": unet, "text encoder and autoencoder": size(pipe.text_encoder) + size(pipe.vae), "what is learnt, beside the UNet": 4 * n if c.lora or c.method == "inversion" else 0, "gradients": 4 * n, "Adam's state": (2 if c.eight_bit else 8) * n,
+    parts = {"UNet": unet, "text encoder and autoencoder": 0 if c.offload and c.method != "inversion" else size(pipe.text_encoder) + (0 if c.offload else size(pipe.vae)), "what is learnt, beside the UNet": 4 * n if c.lora or c.method == "inversion" else 0, "gradients": 4 * n, "Adam's state": (2 if c.eight_bit else 8) * n,
              "running mean": 4 * n if c.ema is not None else 0, "activations": m * each + (m * (block2 - block) if c.gradient_checkpointing else 0), "copies in half precision": fixed if c.dtype != torch.float32 else 0, "the largest activation and its gradient": m * biggest2} # biggest2 is of two pictures
     if c.cache: parts["cache (in the computer's memory)"] = seen * z + (0 if c.method == "inversion" else min(texts, c.steps * c.batch_size) * d)
     on_device = sum(v for k, v in parts.items() if not k.startswith("cache")) + (parts.get("cache (in the computer's memory)", 0) if c.device.type == "cpu" else 0)
