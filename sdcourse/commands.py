@@ -197,9 +197,10 @@ def _add(pipe, loras, words, adapters=None):
     from sdcourse.tune.train import load_trained
     names = [*adapters] if adapters else [f"lora{k}" for k in range(len(loras))]
     for where, _ in words: load_trained(pipe, where)
-    if loras: warnings.filterwarnings("ignore", message="Already found a `peft_config`") # several are wanted
     for name, (where, _) in zip(names, loras):
-        if where not in LORAS: load_trained(pipe, where, adapter=name); continue
+        if where not in LORAS:
+            with warnings.catch_warnings(): warnings.filterwarnings("ignore", message="Already found a `peft_config`"); load_trained(pipe, where, adapter=name) # several are wanted
+            continue
         from importlib.util import find_spec
         if find_spec("peft") is None: raise ImportError('a LoRA needs peft: pip install "sdcourse[tune]"')
         pipe.load_lora_weights(LORAS[where]["ids"][0], adapter_name=name); vars(pipe).setdefault("_added_names", {})[name] = where

@@ -35,7 +35,7 @@ def in_options(
     text = re.sub(rf"(?<![\w.\"'-])({'|'.join(sorted(names, key=len, reverse=True))})=((?:'[^']*'|\"[^\"]*\"|[^\s,;:)]*))", one, text)
     return re.sub(rf"(?<![\w.\"'/-])({'|'.join(n for n in names if '_' in n)})\b", lambda m: _option(m[1]), text)
 
-# %% ../nbs/89b_finetune_commands.ipynb #39df8510
+# %% ../nbs/89b_finetune_commands.ipynb #5e44c1be
 class _Stop:
     "In the block the first Ctrl-C or SIGTERM is only noted while a step is under way; a second one stops at once."
     asked = stepping = False
@@ -74,7 +74,7 @@ def _remember(folder, o):
     def there(v): return str(Path(v).expanduser().resolve()) if isinstance(v, str) and Path(v).expanduser().exists() else v
     o = {k: there(v) if k in ("data", "model", "class_data") else v for k, v in o.items() if v is not None and v != () and k not in ("out", "resume", "as_json", "quiet", "only_estimate", "device")}
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic(folder/"settings.json") as tmp: tmp.write_text(json.dumps(dict(options=o, versions=versions()), indent=1), encoding="utf-8")
+    with atomic(folder/"settings.json") as tmp: tmp.write_text(json.dumps(dict(options=o, versions=versions()), indent=1, sort_keys=True), encoding="utf-8")
 
 
 def _newest(folder): return max(Path(folder).glob("checkpoint-*.safetensors"), default=None)

@@ -665,7 +665,7 @@ def _class_pictures(pipe, data, c, n=64):
     from sdcourse.generate import txt2img
     folder = c.out/"class" if c.out else None
     if folder and folder.is_dir(): return [Image.open(p).convert("RGB") for p in sorted(folder.glob("*.png"))]
-    images = txt2img(pipe, c.class_prompt, n=n, seed=c.seed, batch_size=16, height=data.images[0].height, width=data.images[0].width)
+    images = txt2img(pipe, c.class_prompt, n=n, seed=c.seed, batch_size=max(1, 16 * 64 * 64 // (data.images[0].height * data.images[0].width)), height=data.images[0].height, width=data.images[0].width)
     if folder:
         with atomic_folder(folder) as f:
             for k, im in enumerate(images): im.save(f/f"{k:03}.png")
