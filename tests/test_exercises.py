@@ -29,6 +29,15 @@ def test_every_lesson_has_a_book(lesson):
     assert (NBS/"exercises"/f"{lesson}.ipynb").exists(), "its notebook has the lesson's name"
 
 
+@pytest.mark.parametrize("lesson", [*BOOKS])
+def test_no_exercise_gives_another_away(lesson):
+    "What is to be found stands neither in a task of the lesson nor in a blank."
+    def plain(x): return re.sub(r"\s+", "", x)
+    for e in BOOKS[lesson].exercises:
+        for hole in e.holes:
+            if len(plain(hole)) > 12: assert not (by := [o.name for o in BOOKS[lesson].exercises if plain(hole) in plain(o.blank + o.text)]), f"{hole!r} of {e.name} stands in {by}"
+
+
 def test_books_belong_to_lessons(): assert not {*BOOKS} - {p.stem for p in NBS.glob("*.ipynb")}
 
 
