@@ -11,6 +11,7 @@ __all__ = ['SETS', 'main', 'draw', 'lessons_folder', 'copy_lessons', 'handout']
 import click, os, re, sdcourse, sys
 from pathlib import Path
 from .commands import _DRAW, _RUN, _Run, COMMANDS, keep_png, out_path, shared_options, stopped
+from .finetuning import _finetune
 
 # %% ../nbs/83_cli.ipynb #6aa68fce
 class _Skin(click.Group):
@@ -40,7 +41,7 @@ def main():
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error") # or each start says that torchvision is missing, which nothing here needs
 
 
-for command in COMMANDS: main.add_command(command) # img2img, inpaint, dream, ...: a page of their own
+for command in [*COMMANDS, _finetune]: main.add_command(command) # img2img, inpaint, dream, ...: a page of their own
 
 # %% ../nbs/83_cli.ipynb #8308bbbe
 def draw(
@@ -89,6 +90,7 @@ def _txt2img(prompt, n, grid, steps, guidance, negative, height, width, schedule
     \b
     sdcourse txt2img "a red fox in the snow, 3d render style"
     sdcourse txt2img "a blue cat" --n 4 --seed 1 --grid --out cats
+    sdcourse txt2img "a monster with wings" --lora creatures-lora:0.8
     """
     from sdcourse.core import pick_seeds
     pick_seeds(o["seed"], n); run = _Run(o, prompt) # a wrong seed or place is said before the model loads
