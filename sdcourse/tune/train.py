@@ -138,6 +138,14 @@ def _factor(pipe): return 2 ** (len(pipe.vae.config.block_out_channels) - 1)
 def _kin(pipe): return "sd1" if sum(p.numel() for p in pipe.unet.parameters()) > 1e8 else "pocket" # a trained copy has another name, and the same size
 
 
+def _told(data, token):
+    "The captions with the token in the place of {}, where they speak of either; None where none does."
+    speaks = [all("{}" in t or token in t for t in f) for f in data.forms]
+    if not any(speaks): return None
+    if not all(speaks): raise ValueError(f"the caption {data.forms[k := speaks.index(False)][0]!r} of {data.names[k]} speaks neither of {{}} nor of {token!r}, but others do: say it in all of them or in none")
+    return [tuple(t.replace("{}", token) for t in f) for f in data.forms]
+
+
 def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targets, adapter, token, init_token, prompts, class_prompt, class_data, prior_weight, dropout, flip, seed, out, resume, save_every, keep, cache, ema, min_snr_gamma, precision, gradient_checkpointing, eight_bit, offload, warmup, cooldown, weight_decay, max_grad_norm):
     "Everything that `finetune` was asked for, checked, and what follows from it: (pipe, data, class_data, settings)."
     if method not in METHODS: raise ValueError(f"no method {shorten(method)}" + (f"; did you mean {like!r}?" if (like := nearest(str(method), METHODS)) else f"; there are {', '.join(METHODS)}"))
@@ -155,10 +163,11 @@ def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targe
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if not prompts or not all(isinstance(p, str) and p.strip() for p in prompts): raise ValueError(f"prompts must be texts such as 'a {{}} on a red background', got {shorten(prompts)}")
         if method in ("inversion", "dreambooth") and (bad := [p for p in prompts if "{}" not in p and token not in p]): raise ValueError(f"the prompt {bad[0]!r} speaks neither of {{}} nor of {token!r}: it would teach the word nothing")
-    elif method == "inversion": prompts = ["{}", "a {}"]
-    elif method == "dreambooth": prompts = [re.sub(r"^(?:(an?|the) )?", lambda m: (m[1] == "the" and "the " or "a ") + "{} " if m[1] else "{} ", class_prompt, count=1)]
     if eight_bit: _eight_bit()
     data = _as_data(data, pipe)
+    if method in ("inversion", "dreambooth") and prompts is None and (told := _told(data, token)): data.forms = told
+    elif method == "inversion" and prompts is None: prompts = ["{}", "a {}"]
+    elif method == "dreambooth" and prompts is None: prompts = [re.sub(r"^(?:(an?|the) )?", lambda m: (m[1] == "the" and "the " or "a ") + "{} " if m[1] else "{} ", class_prompt, count=1)]
     if prompts is not None: data.forms = [tuple(p.replace("{}", token or "") for p in prompts)] * len(data.images)
     device = torch.device(pipe.device); dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}.get(precision) or best_dtype(device, training=True)
     lora = method == "lora" or method == "dreambooth" and rank is not None
@@ -517,7 +526,7 @@ def finetune(
     adapter: str = "default", # LoRA: its name in the pipeline
     token: str | None = None, # inversion: the new word, such as "<imp>"; dreambooth: a rare word for the subject
     init_token: str | None = None, # inversion: a known word to begin with; None: the mean of all words
-    prompts=None, # texts in place of the captions, one drawn each time; {} stands for the token. None: the captions; for inversion "{}" and "a {}", for dreambooth the class prompt with the token
+    prompts=None, # texts in place of the captions, one drawn each time; {} stands for the token. None: the captions, for inversion and dreambooth only where they speak of {} or the token; else "{}" and "a {}", and the class prompt with the token
     class_prompt: str | None = None, # dreambooth: what the subject is one of, such as "a monster"
     class_data=None, # dreambooth: pictures of the class, as `data`; None: 64 that the model draws itself
     prior_weight: float = 1., # dreambooth: weight of the class in the loss; 0: none
