@@ -56,4 +56,14 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.line(f"{sum(c['seconds'] for c in costs.values()):6.1f} s  all {len(costs)}, {sum(c['cpu'] for c in costs.values()):.1f} s of a core; kept in .pytest_cache/v/notebooks/costs")
 
 
-COSTS = pytest.StashKey[dict]()
+@pytest.fixture(scope="session", autouse=True)
+def notebooks_begin(request):
+    "Those that were asked for begin to run with the first test, whichever it is."
+    asked = [i for i in request.session.items if getattr(i, "originalname", "") == "test_runs"]
+    if not asked: yield; return
+    running = request.config.stash[RUNNING] = asked[0].module.Running([i.callspec.params["nb"] for i in asked])
+    yield
+    running.stopped = True
+
+
+COSTS, RUNNING = pytest.StashKey[dict](), pytest.StashKey()
