@@ -7,8 +7,8 @@ Docs: https://sdcourse.github.io/sdcourse/trainer.html.md"""
 # %% auto #0
 __all__ = ['METHODS', 'RATES', 'TrainStep', 'averaged', 'finetune', 'save_trained', 'load_trained', 'Estimate', 'estimate']
 
-# %% ../../nbs/41_trainer.ipynb #9fbba616
-import hashlib, inspect, json, math, os, re, time, zlib
+# %% ../../nbs/41_trainer.ipynb #6a58ef3d
+import hashlib, inspect, json, math, os, re, time, warnings, zlib
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -288,7 +288,7 @@ def averaged(
     try: yield pipe
     finally: step.ema.restore(params)
 
-# %% ../../nbs/41_trainer.ipynb #d33c2b80
+# %% ../../nbs/41_trainer.ipynb #c9f9dba8
 def _steps(pipe, data, class_data, c):
     "The loop of `finetune`."
     from diffusers import DDPMScheduler
@@ -436,7 +436,9 @@ def _add_lora(pipe, c):
     except ImportError: raise ImportError('LoRA needs peft: pip install "sdcourse[tune]"') from None
     if c.adapter in getattr(pipe.unet, "peft_config", {}): pipe.unet.delete_adapters(c.adapter)
     config = LoraConfig(r=c.rank, lora_alpha=c.rank, init_lora_weights="gaussian", target_modules=c.targets or ["to_q", "to_k", "to_v", "to_out.0"])
-    with torch.random.fork_rng(devices=[]): pipe.unet.add_adapter(config, adapter_name=c.adapter)
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore") # peft's remark that there is another adapter: so it was asked for
+        pipe.unet.add_adapter(config, adapter_name=c.adapter)
     params = {n: p for n, p in sorted(pipe.unet.named_parameters()) if f".lora_A.{c.adapter}." in n or f".lora_B.{c.adapter}." in n}
     for k, (n, p) in enumerate(params.items()):
         p.data = p.data.float()
@@ -611,7 +613,7 @@ def _load(pipe, folder, adapter):
     else: raise FileNotFoundError(f"{folder} holds neither pytorch_lora_weights.safetensors nor learned_embeds.safetensors nor unet/: it is not what save_trained writes")
     return pipe
 
-# %% ../../nbs/41_trainer.ipynb #0b204d32
+# %% ../../nbs/41_trainer.ipynb #489936b2
 class _Like(torch.overrides.TorchFunctionMode):
     "What autocast does to the types of numbers, and attention that keeps no square matrices, for a model without numbers."
     HALF = {torch.nn.functional.conv2d, torch.nn.functional.linear, torch.matmul, torch.bmm, torch.baddbmm}
@@ -636,35 +638,38 @@ class _Attention(torch.autograd.Function):
     def backward(ctx, g): q, k, v, _ = ctx.saved_tensors; return torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
 
 
-def _traced(pipe, c, data, m, checkpoint=False):
-    "Forward and backward of `m` pictures without numbers: (FLOP, bytes that autograd keeps, the same of the largest block, numbers learnt, bytes of the largest activation)."
+def _hollow(pipe, c):
+    "The UNet without numbers, made ready for this method; how many numbers are learnt."
+    with torch.device("meta"):
+        net = type(pipe.unet).from_config(pipe.unet.config).requires_grad_(c.method != "inversion" and not c.lora)
+        if c.lora:
+            from peft import LoraConfig
+            with torch.random.fork_rng(devices=[]): net.add_adapter(LoraConfig(r=c.rank, lora_alpha=c.rank, target_modules=c.targets or ["to_q", "to_k", "to_v", "to_out.0"]))
+        for p in net.parameters() if c.lora or c.method == "inversion" else (): p.data = p.data if p.requires_grad else p.data.to(c.dtype)
+    return net, pipe.text_encoder.config.hidden_size if c.method == "inversion" else sum(p.numel() for p in net.parameters() if p.requires_grad)
+
+
+def _traced(net, pipe, c, data, m, checkpoint=False):
+    "Forward and backward of `m` pictures without numbers: (FLOP of one, bytes that autograd keeps, the same of the largest block, bytes of the largest activation)."
     from torch.utils.flop_counter import FlopCounterMode
     from diffusers.models.attention import BasicTransformerBlock
     from diffusers.models.resnet import ResnetBlock2D
-    with torch.device("meta"):
-        net = type(pipe.unet).from_config(pipe.unet.config); net.requires_grad_(c.method != "inversion" and not c.lora)
-        if c.lora:
-            from peft import LoraConfig
-            with torch.random.fork_rng(devices=[]): net.requires_grad_(False); net.add_adapter(LoraConfig(r=c.rank, lora_alpha=c.rank, target_modules=c.targets or ["to_q", "to_k", "to_v", "to_out.0"]))
-        n = sum(p.numel() for p in net.parameters() if p.requires_grad) if c.method != "inversion" else pipe.text_encoder.config.hidden_size
-        for p in net.parameters() if c.lora or c.method == "inversion" else (): p.data = p.data if p.requires_grad else p.data.to(c.dtype)
-        h, w = (s // _factor(pipe) for s in reversed(data.images[0].size))
+    h, w = (s // _factor(pipe) for s in reversed(data.images[0].size)); own = {p.untyped_storage()._cdata for p in net.parameters()}; seen, at, blocks, top = {}, [], {}, 0
+    def pack(t):
+        nonlocal top
+        key = t.untyped_storage()._cdata; size = t.untyped_storage().nbytes()
+        if key not in own and key not in seen: seen[key] = t; top = max(top, size if t.ndim > 2 and len(t) == m else 0) # held, so that no storage comes twice
+        if at and key not in own: blocks.setdefault(at[-1], {})[key] = size
+        return t
+    hooks = [h for b in net.modules() if isinstance(b, (BasicTransformerBlock, ResnetBlock2D)) for h in (b.register_forward_pre_hook(lambda b, a: at.append(id(b))), b.register_forward_hook(lambda b, a, o: at.pop() and None))]
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, _Like(c.dtype) as like:
         x, text = torch.empty(m, pipe.unet.config.in_channels, h, w), torch.empty(m, pipe.tokenizer.model_max_length, pipe.text_encoder.config.hidden_size, requires_grad=c.method == "inversion")
         if checkpoint: net.enable_gradient_checkpointing(); net.train()
-        own = {p.untyped_storage()._cdata for p in net.parameters()}; seen, at, blocks = {}, [], {}; top = 0
-        def pack(t):
-            nonlocal top
-            key = t.untyped_storage()._cdata
-            if key not in own and key not in seen: seen[key] = t; top = max(top, t.untyped_storage().nbytes() if t.ndim > 2 and len(t) == m else 0)
-            if at and key not in own: blocks.setdefault(at[-1], {})[key] = t.untyped_storage().nbytes()
-            return t
-        for b in net.modules():
-            if isinstance(b, (BasicTransformerBlock, ResnetBlock2D)): b.register_forward_pre_hook(lambda b, a: at.append(id(b))); b.register_forward_hook(lambda b, a, o: at.pop() and None)
-        with FlopCounterMode(display=False) as counter, _Like(c.dtype) as like:
-            with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t): out = net(x, torch.zeros(m), text).sample
-            kept = sum(t.untyped_storage().nbytes() for t in seen.values())
-            if not checkpoint: out.sum().backward()
-    return (counter.get_total_flops() + like.flops) // m, kept, max((sum(b.values()) for b in blocks.values()), default=0), n, top
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t): out = net(x, torch.zeros(m), text).sample
+        kept = sum(t.untyped_storage().nbytes() for t in seen.values())
+        if not checkpoint and m == 1: out.sum().backward() # only the FLOP of one are asked for
+    for h in hooks: h.remove()
+    return counter.get_total_flops() + like.flops, kept, max((sum(b.values()) for b in blocks.values()), default=0), top
 
 
 def _timed(pipe, c, data, rows, m):
@@ -687,7 +692,7 @@ def _timed(pipe, c, data, rows, m):
     finally:
         for p, on in flags: p.requires_grad_(on)
 
-# %% ../../nbs/41_trainer.ipynb #a4111137
+# %% ../../nbs/41_trainer.ipynb #bfb13625
 class Estimate(NamedTuple):
     "What a training will cost."
     seconds: float # of the whole training, encoding included; None where it was not measured
@@ -717,9 +722,10 @@ def estimate(
         if k not in names: raise TypeError(f"estimate() has no argument {k}={shorten(v)}" + (f"; did you mean {like}=?" if (like := nearest(k, names)) else f"; it takes those of finetune: {', '.join(names)}"))
     pipe, data, class_data, c = _planned(pipe, data, **{k: p.default for k, p in inspect.signature(finetune).parameters.items() if k in names} | how | dict(out=None, resume=False))
     rows = c.batch_size * (2 if c.method == "dreambooth" and c.prior_weight else 1); m = min(c.micro_batch, rows)
-    (flops, kept, block, n, _), (_, kept2, block2, _, biggest2) = _traced(pipe, c, data, 1), _traced(pipe, c, data, 2)
+    net, n = _hollow(pipe, c)
+    (flops, kept, block, _), (_, kept2, block2, biggest2) = (_traced(net, pipe, c, data, k) for k in (1, 2))
     each, fixed = kept2 - kept, max(0, 2 * kept - kept2)
-    if c.gradient_checkpointing: few, few2 = (_traced(pipe, c, data, k, True)[1] for k in (1, 2)); each = few2 - few; flops = flops * 4 // 3 # one way there more
+    if c.gradient_checkpointing: few, few2 = (_traced(net, pipe, c, data, k, True)[1] for k in (1, 2)); each = few2 - few; flops = flops * 4 // 3 # one way there more
     size = lambda part: sum(p.numel() * p.element_size() for p in part.parameters())
     unet = size(pipe.unet) if pipe.unet.dtype == torch.float32 or c.lora and c.dtype != torch.float32 or c.method == "inversion" and c.dtype != torch.float32 else 4 * sum(p.numel() for p in pipe.unet.parameters())
     seen = min(len(data.images) * (1 + c.flip), c.steps * c.batch_size); texts = len({t for f in data.forms for t in f}) + 1
