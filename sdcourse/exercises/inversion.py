@@ -35,19 +35,19 @@ check_grown_table = _book.exercise("One row more", "Give the table a row for the
     "torch.cat([table, table.mean(0, keepdim=True)])": "the table has grown, but by a mean and not by the row that was learnt",
 }, cases=lambda: [(_noise(0, 5, 3), _noise(1, 3))])
 
-# %% ../../nbs/exercises/44_inversion.ipynb #5ce6ef0a
+# %% ../../nbs/exercises/44_inversion.ipynb #26f1b730
 check_row_step = _book.exercise("A step of one row", r"""
 `grad` is the gradient of the loss for the whole table: the words beside the new one in the captions have some as well. Take one step of plain gradient descent, $v \leftarrow v - \text{lr} \cdot \nabla$, with the row `place` alone, and return a new table; the old one must stay as it was.
 """, """
     def row_step(table, grad, place, lr): # (words, d) twice, numbers
-        «new = table.clone()
-        new[place] = table[place] - lr * grad[place]»
+        new = «table.clone()»
+        new[place] = «table[place] - lr * grad[place]»
         return new
 """, {
-    "new = table - lr * grad": "all rows moved: the known words would be trained along, and prompts without the new one would change",
-    "new = table.clone()\nnew[place] = table[place] + lr * grad[place]": "uphill: the gradient points to where the loss grows, so it is subtracted",
-    "new = table\nnew[place] = table[place] - lr * grad[place]": "the old table changed too: `new = table` is a second name and no copy, clone it",
-    "new = table.clone()\nnew[:, place] = table[:, place] - lr * grad[:, place]": "you moved one number of every word: a word is a row, not a column",
+    ("table - lr * grad", "table[place] - lr * grad[place]"): "all rows moved: the known words would be trained along, and prompts without the new one would change",
+    ("table.clone()", "table[place] + lr * grad[place]"): "uphill: the gradient points to where the loss grows, so it is subtracted",
+    ("table", "table[place] - lr * grad[place]"): "the old table changed too: `new = table` is a second name and no copy, clone it",
+    ("table.clone()", "table[place] - lr * grad.mean(0)"): "you took the mean gradient of all words: each row has its own",
 }, cases=lambda: [(_noise(0, 6, 5), _noise(1, 6, 5), 3, .5)], test=lambda f: _untouched(f))
 
 def _untouched(f):
