@@ -81,11 +81,11 @@ def numbered(
 def learning_rate(
     i: int, # the step
     progress: float, # the part of the budget that is spent, in [0, 1]
-    warmup: int, # steps
-    cooldown: float, # the last part of the budget
+    warmup: int, # steps; 0: none
+    cooldown: float, # the last part of the budget; 0: none
 ) -> float: # a factor in [0, 1]
     "Warm up, stay, fall to zero: warmup-stable-decay of Hu et al. (2024), MiniCPM."
-    return min(1., (i + 1) / warmup) * min(1., (1 - progress) / cooldown)
+    return min(1., (i + 1) / max(1, warmup)) * (min(1., (1 - progress) / cooldown) if cooldown else 1.)
 
 
 def fit(

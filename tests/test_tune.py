@@ -1,0 +1,184 @@
+"Fine-tuning: kills, full disks, several processes, data sets of a hub, and what plain diffusers makes of the results. The trainer's own lesson proves the rest."
+import copy, json, os, signal, subprocess, sys, time
+from pathlib import Path
+import numpy as np, pytest, torch
+import hub
+from conftest import ENV, ROOT, python, run
+from sdcourse.generate import txt2img
+from sdcourse.models import load
+from sdcourse.train_pocket import new_unet
+from sdcourse.tune.data import CREATURES, load_data
+from sdcourse.tune.train import estimate, finetune, load_trained, save_trained
+
+KILLS = int(os.environ.get("SDCOURSE_KILLS", 6)) # of each method
+
+
+@pytest.fixture(scope="module")
+def base(): return load("pocket", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def data(): return load_data(limit=8)
+
+
+def small(base):
+    "The pocket model with an untrained UNet of a twentieth of the size."
+    pipe = copy.deepcopy(base)
+    with torch.random.fork_rng(): torch.manual_seed(0); pipe.unet = new_unet((16, 16, 32), 128)
+    return pipe
+
+
+def weights(pipe): return {f"{part}.{n}": p for part in ("unet", "text_encoder", "vae") for n, p in getattr(pipe, part).named_parameters()}
+def same(a, b): return weights(a).keys() == weights(b).keys() and all(torch.equal(p, weights(b)[n]) for n, p in weights(a).items())
+
+
+KILL = """import os, random, shutil, signal, sys, time, copy, torch
+sys.path.insert(0, "tests")
+from pathlib import Path
+torch.set_num_threads(1)
+from test_tune import *
+from safetensors.torch import load_file
+from sdcourse.tune.train import _crc, _note
+out, kills, method = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+start, rng, data = load("pocket"), random.Random(0), load_data(limit=8); start = small(start)
+kw = dict(method=method, steps=12, batch_size=2, ema=.9, seed=1, **(dict(token="<imp>") if method == "inversion" else {}))
+whole = copy.deepcopy(start); want = {s.step: s.loss for s in finetune(whole, data, **kw)}; done = saved = rounds = 0
+begin = time.time(); list(finetune(copy.deepcopy(start), data, out=out/"timed", save_every=1, **kw)); span = time.time() - begin
+while done < kills:
+    rounds += 1; folder = out/str(rounds)
+    while True:
+        read, write = os.pipe()
+        if not (pid := os.fork()):
+            pipe = copy.deepcopy(start)
+            for s in finetune(pipe, data, out=folder, resume=True, save_every=1, keep=1 + rounds % 3, **kw): os.write(write, f"{s.step} {s.loss!r}\\n".encode())
+            assert same(pipe, whole), "other weights than the uninterrupted training's"
+            os._exit(7)
+        os.close(write); time.sleep(rng.uniform(.05, 1) * span)
+        os.kill(pid, signal.SIGKILL); code = os.waitpid(pid, 0)[1]; said = os.read(read, 1 << 16).decode().splitlines(); os.close(read)
+        for line in said[:-1] if said and not said[-1].count(" ") else said: k, loss = line.split(); assert want[int(k)] == float(loss), (k, loss, want[int(k)])
+        for f in folder.glob("checkpoint-*"): tensors = load_file(f); assert _crc(tensors) == _note(f)["crc"]; saved += 1
+        if os.WIFEXITED(code): assert os.WEXITSTATUS(code) == 7, code; break
+        done += 1
+    shutil.rmtree(folder)
+print("KILLED", done, "checkpoints", saved, "finished", rounds)"""
+
+
+@pytest.mark.parametrize("method", ["full", "inversion"])
+def test_kills(method, tmp_path):
+    "SIGKILL at random moments, saving included: every checkpoint is whole, and every resumed training has the losses and weights of the uninterrupted one."
+    out = python(KILL, tmp_path, KILLS, method, timeout=3600).splitlines()[-1].split()
+    assert out[0] == "KILLED" and int(out[1]) >= KILLS and int(out[3]) > 0
+
+
+def test_disk_full(base, data, tmp_path):
+    "No room for a checkpoint: an error with the size and the remedy, the older one whole, nothing left behind, and resume goes on from it."
+    out = python("""import resource, signal, sys; sys.path.insert(0, "tests")
+from test_tune import *
+pipe, data = small(load("pocket")), load_data(limit=8); kw = dict(steps=6, batch_size=2, out=sys.argv[1], save_every=2)
+for s in finetune(pipe, data, **kw):
+    if s.step == 2: signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))""".replace("for s in", "try:\n  for s in").replace("    if s.step", "      if s.step") + '\nexcept OSError as e: print("SAID", e)', tmp_path/"run")
+    said = next(l for l in out.splitlines() if l.startswith("SAID"))
+    assert "the checkpoint of step 4 (" in said and "checkpoint-00000002.safetensors is still good: make room and call it again with resume=True" in said, said
+    assert [p.name for p in (tmp_path/"run").iterdir()] == ["checkpoint-00000002.safetensors"]
+    kw = dict(steps=6, batch_size=2, save_every=2); a = small(base); b = small(base)
+    want = [s.loss for s in finetune(a, data, **kw)]; assert [s.loss for s in finetune(b, data, out=tmp_path/"run", resume=True, **kw)] == want[2:] and same(a, b)
+
+
+TEAM = """import json, os, sys; sys.path.insert(0, "tests")
+from test_tune import *
+torch.set_num_threads(1)
+pipe = small(load("pocket", device="cpu")); r = [s.loss for s in finetune(pipe, load_data(limit=8), steps=5, batch_size=6, micro_batch=2, out=sys.argv[1])]
+if os.environ.get("RANK", "0") == "0": print("LOSSES", json.dumps(r))"""
+
+
+def test_two_processes(base, data, tmp_path):
+    "Two processes through torchrun and accelerate: the losses and weights of one process with the same global batch, one set of checkpoints."
+    (tmp_path/"train.py").write_text(TEAM)
+    said = run("torchrun", "--nproc_per_node", "2", "--master_port", str(20000 + os.getpid() % 20000), tmp_path/"train.py", tmp_path/"run", env={**ENV, "OMP_NUM_THREADS": "1"})
+    losses = json.loads(next(l for l in said.splitlines() if "LOSSES" in l).split("LOSSES")[1])
+    one = small(base); want = [s.loss for s in finetune(one, data, steps=5, batch_size=6)]
+    assert np.allclose(losses, want, atol=1e-6), (losses, want)
+    from safetensors.torch import load_file
+    got = load_file(tmp_path/"run"/"checkpoint-00000005.safetensors"); assert [p.name for p in (tmp_path/"run").iterdir()] == ["checkpoint-00000005.safetensors"]
+    assert max((got[f"param.{n}"] - p).abs().mean() for n, p in one.unet.named_parameters()) < 1e-6 # Adam makes a whole step of a gradient that is nearly nothing
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_cached_and_uncached(base, data, method):
+    "Bitwise, whatever the sizes of set, batch and micro-batch."
+    for n, batch, micro in ((3, 5, None), (8, 4, 3), (7, 2, 1)):
+        a, b = ([s.loss for s in finetune(small(base), data[:n], method=method, steps=3, batch_size=batch, micro_batch=micro, flip=True, cache=cache)] for cache in (True, False))
+        assert a == b
+
+
+def test_word_and_lora_together(base, data, tmp_path):
+    "A word leaves every other row as it was; a LoRA beside another leaves that one as it was; what was learnt can be left again."
+    pipe = copy.deepcopy(base); table = pipe.text_encoder.get_input_embeddings().weight.detach().clone()
+    list(finetune(pipe, data[:3], method="inversion", token="<imp>", init_token="fox", steps=2, batch_size=2))
+    after = pipe.text_encoder.get_input_embeddings().weight.detach(); assert torch.equal(after[:-1], table) and not torch.equal(after[-1], table[pipe.tokenizer("fox").input_ids[1]])
+    assert all(torch.equal(p, weights(base)[n]) for n, p in weights(pipe).items() if p.shape != after.shape) and not any(p.requires_grad != q.requires_grad for p, q in zip(pipe.unet.parameters(), base.unet.parameters()))
+    with pytest.raises(ValueError, match="has the word '<imp>' already"): finetune(pipe, data, method="inversion", token="<imp>")
+    list(finetune(pipe, data, method="lora", adapter="one", steps=1, batch_size=2, rank=2)); one = {n: p.detach().clone() for n, p in weights(pipe).items() if ".one." in n}
+    list(finetune(pipe, data, method="lora", adapter="two", steps=2, batch_size=2, rank=4)); assert one and all(torch.equal(p, weights(pipe)[n]) for n, p in one.items())
+    pipe.set_adapters(["one", "two"], [.5, 1.]); both = txt2img(pipe, "a <imp>", seed=1, num_inference_steps=4)
+    save_trained(pipe, tmp_path/"one", "lora", adapter="one"); save_trained(pipe, tmp_path/"two", "lora", adapter="two"); save_trained(pipe, tmp_path/"word", "inversion")
+    back = copy.deepcopy(base); load_trained(back, tmp_path/"word"); load_trained(back, tmp_path/"one", adapter="one"); load_trained(back, tmp_path/"two", adapter="two"); back.set_adapters(["one", "two"], [.5, 1.])
+    assert both[0].tobytes() == txt2img(back, "a <imp>", seed=1, num_inference_steps=4)[0].tobytes()
+    pipe.unload_lora_weights(); assert all(torch.equal(p, q) for p, q in zip(pipe.unet.parameters(), base.unet.parameters()))
+
+
+def test_half_precision_pipeline(base, data):
+    "A pipeline in half precision learns in float32 and is in half precision again afterwards."
+    pipe = small(base); pipe.unet.half()
+    for method in ("full", "lora"):
+        *_, last = finetune(pipe, data, method=method, steps=2, batch_size=2, precision="fp32"); assert np.isfinite(last.loss) and {p.dtype for p in pipe.unet.parameters()} == {torch.float16}
+
+
+def test_other_predictions(base, data):
+    "Models that predict v or the picture have their own targets, and min-SNR its own weights."
+    for kind in ("v_prediction", "sample"):
+        pipe = small(base); pipe.scheduler.register_to_config(prediction_type=kind)
+        a, b = ([s.loss for s in finetune(copy.deepcopy(pipe), data, steps=2, batch_size=4, min_snr_gamma=g)][0] for g in (None, 5.)); assert a != b and np.isfinite([a, b]).all()
+
+
+def test_estimate_has_every_part(base, data):
+    "More pictures at a time, a running mean, fewer kept activations: each moves its own part and no other."
+    pipe = small(base); parts = lambda **kw: estimate(pipe, data, measure=False, batch_size=8, **kw).parts
+    a, b, c = parts(), parts(micro_batch=2, ema=.9), parts(gradient_checkpointing=True)
+    n = sum(p.numel() for p in pipe.unet.parameters()); assert a["gradients"] == 4 * n and a["Adam's state"] == 8 * n and b["running mean"] == 4 * n > a["running mean"] == 0
+    assert abs(b["activations"] / a["activations"] - 1 / 4) < .01 and c["activations"] < .7 * a["activations"] and a["UNet"] == b["UNet"] == c["UNet"]
+
+
+ASK = """import sys
+from sdcourse.tune.data import load_data
+for a in sys.argv[1:]:
+    try: d = eval(f"load_data({a})"); print("\\nGOT", len(d), d.images[0].size, d.captions[0])
+    except Exception as e: print("\\nERROR", type(e).__name__, str(e).replace("\\n", " | "))"""
+
+
+def test_data_of_a_hub(data, tmp_path):
+    "A table and a folder on a hub, whole and streamed; what is not there is said."
+    import datasets; datasets.disable_progress_bars()
+    root = tmp_path/"hub"; table, folder = root/"datasets"/"someone"/"imps"/"data", root/"datasets"/"someone"/"folder"/"train"; table.mkdir(parents=True); folder.mkdir(parents=True)
+    datasets.Dataset.from_dict(dict(image=data.images, text=data.captions), features=datasets.Features(dict(image=datasets.Image(), text=datasets.Value("string")))).to_parquet(table/"train-00000-of-00001.parquet")
+    for k, im in enumerate(data.images): im.save(folder/f"{k}.png")
+    (folder/"metadata.jsonl").write_text("".join(json.dumps(dict(file_name=f"{k}.png", text=c)) + "\n" for k, c in enumerate(data.captions)))
+    with hub.serve(root) as (url, seen):
+        env = {k: v for k, v in ENV.items() if k not in ("HF_HUB_OFFLINE", "HF_TOKEN")} | dict(HF_ENDPOINT=url, HF_HOME=str(tmp_path/"home"), HF_HUB_DISABLE_XET="1")
+        said = python(ASK, "'someone/imps'", "'someone/imps', streaming=True, limit=3, size=32", "'someone/folder'", "'someone/folder', streaming=True, limit=2", "'someone/imps', split='test'", "'gone/away'", "'someone/imps', caption_column='x'", env=env)
+    got = [l for l in said.splitlines() if l.startswith(("GOT", "ERROR"))]; first = data.captions[0]
+    assert got[:4] == [f"GOT 8 (64, 64) {first}", f"GOT 3 (32, 32) {first}", f"GOT 8 (64, 64) {first}", f"GOT 2 (64, 64) {first}"], got
+    assert "Unknown split \"test\"" in got[4] and "gone/away: Dataset 'gone/away' doesn't exist" in got[5] and "no column 'x' with captions: its columns are image, text; name the right one with caption_column=" in got[6], got
+
+
+def test_the_creatures_are_those_of_the_repository():
+    import pyarrow.parquet as pq
+    here, there = pq.read_table(CREATURES), pq.read_table(ROOT/"data"/"monsters.parquet")
+    assert here.to_pylist() == there.select(here.schema.names).to_pylist() and here.num_rows == 728
+
+
+def test_unreadable_in_the_middle(data, tmp_path):
+    "A picture that breaks off, in the middle of a set: named before anything is trained."
+    for k, im in enumerate(data.images): im.save(tmp_path/f"{k}.png"); (tmp_path/f"{k}.txt").write_text("a creature")
+    (tmp_path/"4.png").write_bytes((tmp_path/"4.png").read_bytes()[:400])
+    with pytest.raises(ValueError, match=r"4\.png cannot be read.*remove it"): load_data(tmp_path)
