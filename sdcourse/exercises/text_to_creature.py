@@ -75,20 +75,20 @@ check_enough_steps = _book.exercise("How many steps are enough?", """
     ("s > scores[k - 1]", "k - best >= patience"): "you compare with the one before: a small recovery is not a new best",
 }, cases=lambda: [([.1, .4, .6, .6, .5, .55, .9, .2], 3), ([.5, .3, .4, .2, .6, .1], 3), ([.3, .5, .45, .47, .49, .1], 3), ([.2, .1, .4, .5, .3, .7, .6], 2)])
 
-# %% ../../nbs/exercises/42_text_to_creature.ipynb #c9a2eafb
+# %% ../../nbs/exercises/42_text_to_creature.ipynb #8330a169
 _book.recall("Why does the reader learn from real creatures, and not from pictures of the tuned model?", "so that the ruler is fixed before anything is trained", "What is measured must not shape the measure: the reader has seen neither model.", {
     "because the tuned model's pictures have no captions": "They have: the prompts that they were drawn for.",
     "because real pictures are easier to read": "They are, and that only says how much can be had at best.",
     "because a model cannot be measured with its own seeds": "Seeds have nothing to do with it."})
-_book.recall("Why is CLIP the wrong reader here?", "its text tower steers the model, so it likes the model's own pictures best", "It finds the caption of the old model's pictures more often than that of real creatures.", {
+_book.recall("Why is CLIP the wrong reader here?", "it steers the model, and likes what it steered", "It finds the caption of the old model's pictures more often than that of real creatures.", {
     "it has never seen text about creatures": "Words it knows enough: dragon, purple, robe.",
     "it cannot look at pictures of 64 pixels": "The pocket CLIP was made for them.",
     "it is too slow for so many pictures": "It takes less than a second."})
-_book.recall("The loss of a fine-tuning falls little and is noisy. What is it good for?", "to see that nothing explodes: it does not say when to stop", "Each step's loss depends on how much noise was drawn, and it falls on while the model learns by heart.", {
+_book.recall("The loss of a fine-tuning falls little and is noisy. What is it good for?", "to see that nothing explodes", "It does not say when to stop: each step's loss depends on how much noise was drawn, and it falls on while the model learns by heart.", {
     "for the choice of the best checkpoint": "The training loss is lowest at the end, where the forgetting is worst.",
     "for nothing: it could be left out": "A loss of NaN or one that doubles is the first sign of a learning rate too high.",
     "to compare models of different data": "Losses on different pictures are not comparable."})
-_book.recall("Nobody asked for a creature, and the fox became one. Why?", "all weights were moved, and nothing in the training asked for the old pictures", "The loss only ever sees creatures: forgetting costs it nothing.", {
+_book.recall("Nobody asked for a creature, and the fox became one. Why?", "nothing in the training asked for the old pictures", "The loss only ever sees creatures: forgetting costs it nothing.", {
     "because the word fox stands in a caption of the creatures": "It need not: castles and penguins change too.",
     "because the seed is the same": "Other seeds show the same.",
     "because the text encoder was trained too": "It was frozen: only the UNet was trained."})
