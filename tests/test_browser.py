@@ -220,7 +220,7 @@ def widget_calls(code):
 def test_only_what_both_ipywidgets_know():
     import ipywidgets
     from write import NBS, read, source
-    calls = [(f"{nb.name}: {n}", n, kw) for nb in sorted(NBS.glob("*.ipynb")) for c in read(nb)["cells"] if c["cell_type"] == "code" and "widget" in source(c) or "W." in source(c) for n, kw in widget_calls(source(c))]
+    calls = [(f"{nb.name}: {n}", n, kw) for nb in sorted(NBS.glob("*.ipynb")) if "ipywidgets" in nb.read_text("utf-8") for c in read(nb)["cells"] if c["cell_type"] == "code" and ("widget" in source(c) or "W." in source(c)) for n, kw in widget_calls(source(c))]
     assert len(calls) > 10
     bad = [(where, sorted(kw - CORE.get(n, set()) - COMMON) or "no core widget") for where, n, kw in calls if n not in FUNCTIONS and (n not in CORE or kw - CORE[n] - COMMON)]
     assert not bad, f"not known to ipywidgets 7.7, or not yet in this table: {bad}"

@@ -194,7 +194,7 @@ def test_two_processes_share_a_file_of_jobs(tmp_path):
     import torch
     from sdcourse.jobs import job_name, job_rows, run_jobs, write_jobs
     rows = job_rows(prompt=["a fox", "an owl"], seed=range(6), num_inference_steps=2); file = write_jobs(rows, tmp_path/"jobs.jsonl")
-    out = run("torchrun", "--nproc_per_node", 2, "-m", "sdcourse.cli", "jobs", file, "--batch-size", 3, "--out", tmp_path/"two", "--json", cwd=tmp_path, env={**ENV, "OMP_NUM_THREADS": "1"})
+    out = run("torchrun", "--standalone", "--nproc_per_node", 2, "-m", "sdcourse.cli", "jobs", file, "--batch-size", 3, "--out", tmp_path/"two", "--json", cwd=tmp_path, env={**ENV, "OMP_NUM_THREADS": "1"})
     drawn = [json.loads(l)["path"] for l in out.splitlines() if l.startswith("{")]
     assert sorted(map(os.path.basename, drawn)) == sorted(map(job_name, rows)) # each once
     n = torch.get_num_threads(); torch.set_num_threads(1)

@@ -94,7 +94,7 @@ if os.environ.get("RANK", "0") == "0": print("LOSSES", json.dumps(r))"""
 def test_two_processes(base, data, tmp_path):
     "Two processes through torchrun and accelerate: the losses and weights of one process with the same global batch, one set of checkpoints."
     (tmp_path/"train.py").write_text(TEAM)
-    said = run("torchrun", "--nproc_per_node", "2", "--master_port", str(20000 + os.getpid() % 20000), tmp_path/"train.py", tmp_path/"run", env={**ENV, "OMP_NUM_THREADS": "1"})
+    said = run("torchrun", "--standalone", "--nproc_per_node", "2", tmp_path/"train.py", tmp_path/"run", env={**ENV, "OMP_NUM_THREADS": "1"})
     losses = json.loads(next(l for l in said.splitlines() if "LOSSES" in l).split("LOSSES")[1])
     one = small(base); want = [s.loss for s in finetune(one, data, steps=5, batch_size=6)]
     assert np.allclose(losses, want, atol=1e-6), (losses, want)
