@@ -182,3 +182,12 @@ def test_unreadable_in_the_middle(data, tmp_path):
     for k, im in enumerate(data.images): im.save(tmp_path/f"{k}.png"); (tmp_path/f"{k}.txt").write_text("a creature")
     (tmp_path/"4.png").write_bytes((tmp_path/"4.png").read_bytes()[:400])
     with pytest.raises(ValueError, match=r"4\.png cannot be read.*remove it"): load_data(tmp_path)
+
+
+def test_captions_that_speak_of_the_new_word_are_kept():
+    from types import SimpleNamespace
+    from sdcourse.tune.train import _told
+    data = lambda *texts: SimpleNamespace(forms=[(t,) for t in texts], names=[f"p{k}" for k in range(len(texts))])
+    assert _told(data("a {} in the snow", "a <imp>"), "<imp>") == [("a <imp> in the snow",), ("a <imp>",)]
+    assert _told(data("a fox", "a cat"), "<imp>") is None
+    with pytest.raises(ValueError, match="'a cat' of p1 speaks neither"): _told(data("a {}", "a cat"), "<imp>")
