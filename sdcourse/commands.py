@@ -44,6 +44,8 @@ _SHARED = dict(
     fps=click.option("--fps", type=float, default=12, show_default=True, help="Frames a second."),
     film=click.option("--film", type=click.Choice(["mp4", "gif", "none"]), default="mp4", show_default=True, help="What is made of the frames."),
     model=click.option("--model", default="pocket", show_default=True, help="A short name, a hub id owner/name or a folder."),
+    lora=click.option("--lora", multiple=True, metavar="DIR[:WEIGHT]", help="A LoRA to draw with: what `finetune` saved, a .safetensors file, or a name of LORAS. With DIR:0.7 at that weight. Several times for several."),
+    embedding=click.option("--embedding", multiple=True, metavar="DIR", help="A learnt word to draw with: what `finetune --method inversion` saved. Several times for several."),
     device=click.option("--device", help="cpu, cuda, mps. [default: the best there is]"),
     batch=click.option("--batch-size", type=click.IntRange(1), help="Pictures drawn at once. [default: at most 8]"),
     memory=click.option("--low-memory", is_flag=True, help="One picture at a time, attention and decoder in slices: slower, the same pictures within 1/255."),
@@ -126,7 +128,8 @@ class _Run:
 
     def pipe(self):
         from sdcourse.models import load
-        pipe = load(self.o["model"], device=self.o["device"])
+        specs = [_spec(s) for s in self.o.get("lora") or ()], [_spec(s, weight=False) for s in self.o.get("embedding") or ()] # what is wrong is said before the model loads
+        pipe = load(self.o["model"], device=self.o["device"]); _add(pipe, *specs)
         if self.o.get("low_memory"): pipe.enable_attention_slicing(); pipe.vae.enable_slicing()
         return pipe
 
@@ -169,6 +172,42 @@ class _Run:
         self.say(to, {}, frames=len(frames), fps=self.o["fps"])
 
 
+def _spec(text, weight=True):
+    "(where a LoRA or word is, its weight) of an option's DIR[:WEIGHT]; checked."
+    import math
+    from sdcourse.models import LORAS
+    from sdcourse.tune.train import trained_file
+    where, colon, tail = str(text).rpartition(":"); w = 1.
+    if weight and colon and not Path(text).expanduser().exists():
+        try: w = float(tail); text = where
+        except ValueError: pass
+    if not math.isfinite(w): raise ValueError(f"the weight of a LoRA must be finite, got {tail}")
+    if text in LORAS: return text, w
+    kind = trained_file(text)[1]
+    if weight and kind == "embedding": raise ValueError(f"{text} holds a learnt word and no LoRA: --embedding {text}")
+    if not weight and kind == "lora": raise ValueError(f"{text} holds a LoRA and no learnt word: --lora {text}")
+    if kind == "model": raise ValueError(f"{text} holds a whole model: --model {text}")
+    return text, w
+
+
+def _add(pipe, loras, words, adapters=None):
+    "Put LoRAs at their weights and learnt words into a pipeline, each under a name of its own."
+    import warnings
+    from sdcourse.models import LORAS
+    from sdcourse.tune.train import load_trained
+    names = [*adapters] if adapters else [f"lora{k}" for k in range(len(loras))]
+    for where, _ in words: load_trained(pipe, where)
+    for name, (where, _) in zip(names, loras):
+        if where not in LORAS:
+            with warnings.catch_warnings(): warnings.filterwarnings("ignore", message="Already found a `peft_config`"); load_trained(pipe, where, adapter=name) # several are wanted
+            continue
+        from importlib.util import find_spec
+        if find_spec("peft") is None: raise ImportError('a LoRA needs peft: pip install "sdcourse[tune]"')
+        pipe.load_lora_weights(LORAS[where]["ids"][0], adapter_name=name); vars(pipe).setdefault("_added_names", {})[name] = where
+    if loras: pipe.set_adapters(names, [w for _, w in loras])
+    return pipe
+
+
 def _files(folder): return {p.name for p in Path(folder).iterdir() if not p.name.startswith(".")} if Path(folder).is_dir() else set()
 
 
@@ -181,7 +220,7 @@ def stopped(
     return f"stopped; {len(new)} finished file{'s are' if len(new) != 1 else ' is'} kept in {folder}" if new else "stopped; nothing was finished yet"
 
 # %% ../nbs/89_commands.ipynb #c9599867
-_DRAW, _RUN = "seed steps guidance negative rescale scheduler", "model device batch memory json quiet" # what most commands take
+_DRAW, _RUN = "seed steps guidance negative rescale scheduler", "model lora embedding device batch memory json quiet" # what most commands take
 _KEYS = "steps guidance negative rescale scheduler" # and hand on
 
 
@@ -359,6 +398,9 @@ def _slideshow(pictures, out, hold, fade, loop, zoom, fit, fps, height, width, a
     click.echo(json.dumps(dict(path=str(path), frames=count, fps=fps)) if as_json else path)
 
 # %% ../nbs/89_commands.ipynb #2bdcd611
+_JOBS = _RUN.replace("lora embedding ", "") # a job names its model and nothing beside it
+
+
 @click.command("sweep")
 @click.argument("prompts", nargs=-1, required=True, metavar="PROMPT [PROMPT ...]")
 @click.option("--guidance", type=_FLOATS, help="Guidance scales: 1.1,3,7,14")
@@ -370,7 +412,7 @@ def _slideshow(pictures, out, hold, fade, loop, zoom, fit, fps, height, width, a
 @click.option("--strength", type=_FLOATS, help="With --image: strengths, 0.25,0.55,0.75")
 @click.option("--image", help="A picture to redraw: a file, an address or the name of a sketch.")
 @click.option("--no-grid", is_flag=True, help="Do not make grid.png of all pictures.")
-@shared_options(f"fit height width folder {_RUN}")
+@shared_options(f"fit height width folder {_JOBS}")
 def _sweep(prompts, image, no_grid, **o):
     """Draw every combination of the values, each picture named by the hash of its settings, and a labelled grid. Stopped, the same command goes on; with more values it draws only what is new.
 
@@ -432,23 +474,42 @@ def _jobs(file, **o):
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 unless every picture comes back byte for byte.")
 @click.option("--model", help="Draw with this model. [default: the recipe's]")
 @click.option("--out", help="A folder. [default: that of the picture]")
-@shared_options("device json quiet")
-def _replay(pictures, quick, check, model, out, device, as_json, quiet):
+@shared_options("lora embedding device json quiet")
+def _replay(pictures, quick, check, model, out, lora, embedding, device, as_json, quiet):
     """Make a picture again from the recipe it carries, and say whether it is the same.
 
     sdcourse replay foxes/a-red-fox-18.png
     """
     from sdcourse.models import MODELS, load
     from sdcourse.replays import recipe_of, replay, replay_report
-    recipes = [recipe_of(p) for p in pictures]; pipes, same = {}, True
-    for p, recipe in zip(map(Path, pictures), recipes):
+    recipes = [recipe_of(p) for p in pictures]; pipes, same = {}, True; given = [_spec(s) for s in lora], [_spec(s, weight=False) for s in embedding]
+    plans = [_additions(p, recipe.get("added") or [], *given) for p, recipe in zip(pictures, recipes)] # what is missing is said before anything is drawn
+    for p, recipe, plan in zip(map(Path, pictures), recipes, plans):
         to = out_path(out or p.parent, "x")[0].parent/f"{p.stem}-replay.png"; name = model or recipe.get("model")
-        if (model or device) and name not in pipes: pipes[name] = load(name, device=device)
-        again = replay(p, pipes.get(name), exact=not quick); report = replay_report(p, again); same &= report["same"]
+        key = json.dumps([name, plan])
+        if (model or device or plan) and key not in pipes: pipes[key] = _add(load(name, device=device), *plan) if plan else load(name, device=device)
+        again = replay(p, pipes.get(key), exact=not quick); report = replay_report(p, again); same &= report["same"]
         if not check: to = keep_png(again, to)
         if as_json: click.echo(json.dumps(dict(path=None if check else str(to), seed=recipe.get("seed"), **report, settings=_plain(recipe))))
         else: click.echo(p if check else to); click.echo(f"{p.name}: {report['text']}", err=True)
     if check and not same: raise click.exceptions.Exit(1)
+
+
+def _additions(picture, added, loras, words):
+    "Which of the given LoRAs and words a recipe means, at its weights: what `_add` takes; None where it means none."
+    from sdcourse.models import LORAS
+    from sdcourse.replays import said_added
+    from sdcourse.tune.train import trained_hash
+    if not added: return None
+    found = {"lora": [], "embedding": []}; names = []
+    for a in added:
+        option, there = ("--lora", loras) if a.get("kind") == "lora" else ("--embedding", words)
+        if isinstance(a.get("weight"), list): raise ValueError(f"{Path(picture).name} was drawn with {said_added(a)} at another weight in each layer, which no option can say: load it in Python, and replay(picture, pipe=...)")
+        where = next((w for w, _ in there if (trained_hash(w) == a.get("sha256") if w not in LORAS else w == a.get("name"))), None)
+        if where is None: raise ValueError(f"{Path(picture).name} was drawn with {said_added(a)}: give its folder with {option}" + (f"; {', '.join(f'{w} is another (sha256 {trained_hash(w)})' for w, _ in there if w not in LORAS)}" if [w for w, _ in there if w not in LORAS] else ""))
+        found[a["kind"]].append((where, a.get("weight", 1.)))
+        if option == "--lora": names.append(a.get("adapter"))
+    return found["lora"], found["embedding"], names
 
 
 @click.command("history")

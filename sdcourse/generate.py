@@ -13,7 +13,7 @@ from .core import generators, pick_seeds, shorten, strict
 from .guidance import check_scale
 from .latents import check_size, decode, seeded_noise
 from .models import get_scheduler, suits
-from .record import fingerprint, machine_of, stamp
+from .record import added_to, fingerprint, machine_of, stamp
 from .sampling import denoise
 from .text import _prompts, embed
 
@@ -101,7 +101,7 @@ def _seeds(seed, n, prompts):
 
 def _made(pipe):
     "What a recipe says of the model and the machine."
-    return dict(model=_model(pipe), weights=fingerprint(pipe), machine=machine_of(pipe))
+    return dict(model=_model(pipe), weights=fingerprint(pipe), machine=machine_of(pipe)) | (dict(added=added) if (added := added_to(pipe)) else {})
 
 
 _generators = generators # the function, where an argument has its name

@@ -9,7 +9,7 @@ ENV = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "HF_HU
 ENV.pop("IN_TEST", None) # nbdev's commands do nothing where it is set
 SCRIPTS = sysconfig.get_path("scripts")
 CELL_BUDGET, NOTEBOOK_BUDGET = 20, 60 # seconds
-TRAINING = dict.fromkeys(("32_ddpm.ipynb", "37_together.ipynb", "44_inversion.ipynb", "45_dreambooth.ipynb"), (90, 120)) # lessons that train: their longest cell, the whole
+TRAINING = dict.fromkeys(("32_ddpm.ipynb", "37_together.ipynb", "42_text_to_creature.ipynb", "43_lora.ipynb", "44_inversion.ipynb", "45_dreambooth.ipynb"), (90, 120)) # lessons that train: their longest cell, the whole
 
 
 def run(*cmd, cwd=ROOT, timeout=600, env=None):
@@ -56,4 +56,14 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.line(f"{sum(c['seconds'] for c in costs.values()):6.1f} s  all {len(costs)}, {sum(c['cpu'] for c in costs.values()):.1f} s of a core; kept in .pytest_cache/v/notebooks/costs")
 
 
-COSTS = pytest.StashKey[dict]()
+@pytest.fixture(scope="session", autouse=True)
+def notebooks_begin(request):
+    "Those that were asked for begin to run with the first test, whichever it is."
+    asked = [i for i in request.session.items if getattr(i, "originalname", "") == "test_runs"]
+    if not asked: yield; return
+    running = request.config.stash[RUNNING] = asked[0].module.Running([i.callspec.params["nb"] for i in asked])
+    yield
+    running.stopped = True
+
+
+COSTS, RUNNING = pytest.StashKey[dict](), pytest.StashKey()

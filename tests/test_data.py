@@ -98,3 +98,10 @@ def test_builder_says_what_to_do_without_a_package(tmp_path, monkeypatch):
     monkeypatch.setattr(fetch.urllib.request, "urlopen", offline)
     with pytest.raises(fetch.PackageError, match=r"(?s)crawl.*0\.28\.0 could not be fetched.*no network.*apt-get source.*cats build without it"): fetch.fetch("crawl", tmp_path)
     assert not list(tmp_path.iterdir())
+
+def test_the_shipped_faces_are_what_their_script_makes():
+    "The sheet of the package, pixel for pixel, and the list of where each face is from."
+    made = load("faces"); here = DATA.parent/"sdcourse/faces"; picked = made.faces()
+    assert (here/"faces.json").read_text("utf-8") == made.manifest(picked) and len(picked) == 239
+    assert np.array_equal(np.asarray(Image.open(here/"faces.png")), np.asarray(made.sheet(picked)))
+    assert {r["license"] for r in picked} == {"MIT", "Apache-2.0"} and all(l in (here/"LICENSES.md").read_text("utf-8") for l in ("MIT", "Apache-2.0", "Copyright 2013 Google", "Copyright (c) Microsoft"))

@@ -2,6 +2,7 @@
 
 From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
+- the glossary, from the words of all books;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
 - README.md, from the start page;
@@ -33,6 +34,7 @@ def pages(): return sorted(NBS.glob("[0-9]*.ipynb"))
 def read(p): return json.loads(p.read_text("utf-8"))
 def source(cell): return "".join(cell["source"])
 def dumps(nb): return json.dumps(nb, sort_keys=True, indent=1, ensure_ascii=False) + "\n" # as nbdev writes it
+def code(p): return [c for c in read(p)["cells"] if c["cell_type"] == "code"]
 def part(p): return int(p.name[0])
 def is_lesson(p): return part(p) != 8
 
@@ -146,8 +148,12 @@ def small(nb):
 def made():
     "{path: what it should hold} of everything that is made."
     ends = books()
-    def lesson(p): nb = with_cells(read(p), [badge(p), setup()], at=1); return with_book(nb, ends[p.stem]) if p.stem in ends else nb
-    res = {p: dumps(small(lesson(p) if is_lesson(p) else read(p))) for p in pages()}
+    def lesson(p): # with the badge, the set-up cell and what its book says
+        nb = with_cells(read(p), [badge(p), setup()], at=1) if code(p) else read(p)
+        return with_book(nb, ends[p.stem]) if p.stem in ends else nb
+    from sdcourse.exercises.book import glossary
+    words = cell("glossary", glossary([t for b in ends.values() for t in b.terms], {p.stem: heading(p)[0] for p in pages()}))
+    res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [words]))) for p in pages()}
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
     return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
 

@@ -64,7 +64,7 @@ _book.recall("What does prior preservation not protect?", "what none of its pict
     "the styles of the class, only its shape": "Its pictures have all six styles in them, and these are kept with it."})
 
 # %% ../../nbs/exercises/45_dreambooth.ipynb #55e57b26
-_book.word("DreamBooth", "Teaching a model one subject from a few pictures, by a rare word before the name of its class, with all weights or a LoRA (Ruiz et al. 2022).", code="finetune(..., method='dreambooth')")
+_book.word("DreamBooth", "Teaching a model one subject from a few pictures, by a rare word before the name of its class, with all weights or a LoRA (Ruiz et al. 2022).", code="finetune")
 _book.word("class prompt", "What the subject is one of, as the model would be asked for it.", code="class_prompt")
 _book.word("language drift", "A word comes to mean only what the new pictures show: every dragon becomes ours.")
 _book.word("prior preservation", "A second half of the loss, on pictures that the model drew of the class before it was trained.", symbol=r"\lambda", code="prior_weight", shape="number")

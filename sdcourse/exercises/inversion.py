@@ -67,5 +67,5 @@ _book.recall("Why do the captions say what each picture shows?", "so that the wo
     "because the tokenizer refuses a word that stands alone": "It takes it; the paper trains on short phrases with little else in them."})
 
 # %% ../../nbs/exercises/44_inversion.ipynb #f5d1ef4a
-_book.word("textual inversion", "Finding the embedding of a new word from a few pictures, all networks frozen (Gal et al. 2022).", symbol="v_*", code="finetune(..., method='inversion')", shape="(128,), in Stable Diffusion 1.x (768,)")
+_book.word("textual inversion", "Finding the embedding of a new word from a few pictures, all networks frozen (Gal et al. 2022).", symbol="v_*", code="finetune", shape="(128,), in Stable Diffusion 1.x (768,)")
 _book.word("frozen", "Said of weights that get no gradient and stay what they are, bit for bit.")

@@ -1,4 +1,4 @@
-"""One loss in three disguises, two samplers that are one, and a network that learns to draw little icons in a minute
+"""One loss in three disguises, two samplers that are one, and a network that learns to draw little faces in a minute
 
 Docs: https://sdcourse.github.io/sdcourse/ddpm.html.md"""
 

@@ -42,7 +42,7 @@ class Captioned:
 # %% ../../nbs/40_creatures.ipynb #8da67817
 @strict
 def load_data(
-    what="creatures", # "creatures"; "cats" (in a clone of the repository); a folder of pictures; a name of `PICTURE_SETS`, or the id of any data set on the hub
+    what="creatures", # "creatures"; "cats" or "blob", emoji in the style of that name (both in a clone of the repository); a folder of pictures; a name of `PICTURE_SETS`, or the id of any data set on the hub
     *,
     split: str = "train", # "train", "test" (held out), or "all"; of a folder: its subfolder of that name, where there is one
     size: int = 64, # pixels of a side: what the model draws
@@ -59,12 +59,13 @@ def load_data(
     if isinstance(size, bool) or not hasattr(size, "__index__") or size < 8: raise ValueError(f"size must be a whole number of pixels, at least 8, got {shorten(size)}")
     if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1): raise ValueError(f"limit must be a whole number of pictures, at least 1, or None, got {shorten(limit)}")
     if str(what) == "creatures": rows = _parquet(CREATURES, split, limit)
-    elif str(what) == "cats": rows = _parquet(_cats(), split, limit)
+    elif str(what) == "cats": rows = _parquet(_clone("cats.parquet", 5), split, limit)
+    elif str(what) == "blob": rows = _parquet(_clone("icons.parquet", 13), split, limit, "blob")
     elif Path(what).expanduser().is_dir(): rows = _folder(Path(what).expanduser(), split, limit, caption_column)
     elif what in PICTURE_SETS: rows = _hub(PICTURE_SETS[what]["ids"], split, limit, streaming, image_column, caption_column or PICTURE_SETS[what]["caption"])
     elif isinstance(what, str) and what.count("/") == 1 and not what.startswith((".", "/", "~")): rows = _hub([what], split, limit, streaming, image_column, caption_column)
     else:
-        like = nearest(str(what), names := ("creatures", "cats", *PICTURE_SETS))
+        like = nearest(str(what), names := ("creatures", "cats", "blob", *PICTURE_SETS))
         raise FileNotFoundError(f"no data {str(what)!r}" + (f"; did you mean {like!r}?" if like else "") + f": it is {', '.join(map(repr, names))}, a folder of pictures, or the id owner/name of a data set on the hub")
     images, names, forms, rest = [], [], [], []
     for name, open_it, texts, row in rows:
@@ -94,24 +95,24 @@ def _picture(name, open_it, size):
     return fit_picture(img, size)
 
 
-def _parquet(path, split, limit):
+def _parquet(path, split, limit, style=None):
     "Rows of a table of this course."
     try: import pyarrow.parquet as pq
     except ImportError: raise ImportError('reading the creatures needs pyarrow: pip install "sdcourse[tune]"') from None
     from PIL import Image
     n = 0
     for k, row in enumerate(pq.read_table(path).to_pylist()):
-        if split not in ("all", row["split"]): continue
+        if style and row["style"] != style or split not in ("all", row["split"].replace("holdout", "test")): continue
         if n == limit: return
         n += 1; data, texts = row.pop("image")["bytes"], row.pop("captions")
         yield f"{row.get('source_file') or path.name} (row {k} of {path.name})", lambda data=data: Image.open(io.BytesIO(data)).convert("RGBA"), texts, row # WebP drops an alpha that is 255 everywhere
 
 
-def _cats():
-    "Where the cats are: in a clone, beside the package."
+def _clone(name, mb):
+    "Where a table of the repository is: in a clone, beside the package."
     for top in (Path(sdcourse.__file__).resolve().parents[1], Path.cwd(), *Path.cwd().parents):
-        if (path := top/"data"/"cats.parquet").is_file(): return path
-    raise FileNotFoundError("the cats (data/cats.parquet, 5 MB) are in the repository and not in the installed package: clone the repository and start there, or take 'creatures'")
+        if (path := top/"data"/name).is_file(): return path
+    raise FileNotFoundError(f"data/{name} ({mb} MB) is in the repository and not in the installed package: clone the repository and start there, or take 'creatures'")
 
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")

@@ -1,4 +1,4 @@
-"""All weights taught 700 creatures in under a minute: what is learnt, forgotten, and learnt by heart
+"""All weights taught 700 creatures in a minute: what is learnt, what is forgotten, and whether it copies
 
 Docs: https://sdcourse.github.io/sdcourse/text_to_creature.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://sdcourse.github.io/sdcourse/text_to_creature.html.md"""
 # %% auto #0
 __all__ = ['Ruler', 'report', 'margin', 'report_table']
 
-# %% ../../nbs/42_text_to_creature.ipynb #ffbcaa41
+# %% ../../nbs/42_text_to_creature.ipynb #d6221fb0
 import math, re, time
 from collections import Counter
 import torch
@@ -31,7 +31,7 @@ class Ruler:
         if len(data) < 20 or len(held_out) < 2: raise ValueError(f"a ruler needs at least 20 training and 2 held-out pictures, got {len(data)} and {len(held_out)}: measure with the whole set, even where you train on a handful")
         self.data, self.held_out, self.judge = data, held_out, judge or load_judge()
         look = self.judge.features(data.images); own = torch.cdist(look, look).fill_diagonal_(9.)
-        self.look, self.near = look, own.topk(5, largest=False).values # (N, 192), (N, 5)
+        self.look, self.near, self.real = look, own.topk(5, largest=False).values, self.judge.features(held_out.images) # (N, 192), (N, 5), (M, 192)
         self.edge = self.near.mean(1).quantile(.9).item() # nine of ten of the set are as near to their five nearest
         self.close = self.near[:, 0].quantile(.05).item() # one of twenty has a twin as near
         count = Counter(w for c in data.captions for w in _words(c)); n = len(data)
@@ -84,11 +84,11 @@ class Ruler:
     def read(
         self,
         images, # PIL pictures drawn for the held-out captions, the same number for each, those of a caption together
-    ) -> dict: # style, follows, first, nearest, copies: each with its value, 95 % interval, and `each`: the values by caption
+    ) -> dict: # style, likeness, apart, follows, first, nearest, copies: each with its value, 95 % interval, and `each`: the values by caption
         "Everything that can be said of pictures drawn for the held-out captions."
         m = len(self.held_out); n = _each(images, m); ranks = self.ranks(images); near = torch.tensor([x.distance for x in self.nearest(images)])
-        by = lambda v: v.float().view(m, n).mean(1)
-        return dict(style=_share(by(self.styled(images)), n), follows=_mean(1 - by(ranks)), first=_share(by(ranks == 0), n), nearest=_mean(by(near)), copies=_share(by(near < self.close), n))
+        by = lambda v: v.float().view(m, n).mean(1); like = (self.judge.features(images) @ self.real.T).view(m, n, m).mean(1); own = like.diagonal() # like[i, j]: pictures for caption i, real picture j
+        return dict(likeness=_mean(own), apart=_mean(own - (like.sum(1) - own) / (m - 1)), style=_share(by(self.styled(images)), n), follows=_mean(1 - by(ranks)), first=_share(by(ranks == 0), n), nearest=_mean(by(near)), copies=_share(by(near < self.close), n))
 
 
 def _words(text): return set(re.findall(r"[^\W\d_]+", text.lower()))
@@ -111,7 +111,7 @@ def _interval(each):
     pick = torch.randint(len(each), (4000, len(each)), generator=torch.Generator().manual_seed(0))
     return tuple(each[pick].mean(1).quantile(torch.tensor([.025, .975])).tolist())
 
-
+# %% ../../nbs/42_text_to_creature.ipynb #c87d0d88
 @strict
 def report(
     pipe, # a diffusers pipeline, trained or not
@@ -120,31 +120,31 @@ def report(
     *,
     prompts=None, # texts to draw, one for each held-out picture, where they are not its caption: with a new word in place of "monster style", say
     n: int = 1, # pictures of each held-out caption
-    seed: int = 0, # the pictures of a caption take seed, seed + 1, ...
+    seed: int = 0, # picture k has the seed `seed + k`: no two captions share their noise, for a tuned model reads shapes into it
     num_inference_steps: int = 10, # steps
     scheduler="dpm++", # a name of `SCHEDULERS`: this one needs few steps
     guidance_scale=None, # None: what suits the model
     batch_size: int = 32, # pictures at a time
-) -> dict: # style, follows, first, nearest, copies, kept, obeyed; each a dict(value, low, high, each); images, base_images; seconds
+) -> dict: # style, likeness, apart, follows, first, nearest, copies, kept, obeyed; each a dict(value, low, high, each); images, base_images; seconds
     """What a pipeline has learnt of a set, and what it has kept, in numbers.
 
-    style: share of pictures in the style of the set. follows: how well they fit their held-out caption among the others (0.5 is luck), first: how often it fits best.
+    style: share of pictures in the style of the set. likeness: cosine of a picture and the real one that its caption belongs to, in the judge's features; apart: how much above its cosine with the other real ones. follows: how well they fit their held-out caption among the others (0.5 is luck), first: how often it fits best.
     nearest: distance to the nearest training picture, copies: share nearer than real pictures are to one another. kept: share of the base prompts whose subject is drawn (among the judge's first five), obeyed: share of all their wishes that are met."""
     start = time.perf_counter(); texts = list(ruler.held_out.captions if prompts is None else prompts); base_prompts = list(base_prompts)
     if len(texts) != len(ruler.held_out): raise ValueError(f"{len(texts)} prompts for {len(ruler.held_out)} held-out pictures: give one for each")
     kw = dict(seed=seed, num_inference_steps=num_inference_steps, scheduler=scheduler, guidance_scale=guidance_scale, batch_size=batch_size)
-    images = txt2img(pipe, texts, n=n, **kw); out = ruler.read(images) | dict(images=images, base_images=[])
+    images = txt2img(pipe, texts, n=n, **kw | dict(seed=list(range(seed, seed + n * len(texts))))); out = ruler.read(images) | dict(images=images, base_images=[])
     if base_prompts:
         drawn = txt2img(pipe, [p["prompt"] for p in base_prompts], **kw | dict(seed=list(range(seed, seed + len(base_prompts)))))
         met = [marks(v, p) for v, p in zip(ruler.judge.verdicts(drawn), base_prompts)]
         out |= dict(kept=_share(torch.tensor([float(m["top 5"]) for m in met if "top 5" in m])), obeyed=_mean(torch.tensor([sum(m.values()) / len(m) for m in ({k: v for k, v in m.items() if k != "subject"} for m in met)])), base_images=drawn)
     return out | dict(seconds=time.perf_counter() - start)
 
-
+# %% ../../nbs/42_text_to_creature.ipynb #450c4578
 def margin(
     before: dict, # from `report`
     after: dict, # from `report`, of the same captions
-    key: str = "follows", # or style, first, nearest, copies, kept, obeyed
+    key: str = "follows", # or style, likeness, apart, first, nearest, copies, kept, obeyed
 ) -> tuple: # mean, low, high
     "By how much a number has risen: the mean difference caption by caption, with its 95 % interval."
     for r in (before, after):
@@ -158,7 +158,7 @@ def report_table(
     reports: dict, # name: what `report` or `Ruler.read` gave
 ) -> str: # markdown
     "Reports for reading, one in a row."
-    heads = dict(style="in style", follows="fits its caption", first="fits it best", nearest="nearest training picture", copies="nearer than twins", kept="base prompts kept", obeyed="base wishes met")
+    heads = dict(style="in style", likeness="like the real one", apart="than like others", follows="fits its caption", first="fits it best", nearest="nearest training picture", copies="nearer than twins", kept="base prompts kept", obeyed="base wishes met")
     heads = {k: h for k, h in heads.items() if any(k in r for r in reports.values())}
-    cell = lambda k, r: "–" if k not in r else (f"{r[k]['value']:.2f} ({r[k]['low']:.2f}–{r[k]['high']:.2f})" if k == "nearest" else f"{r[k]['value']:.0%} ({100 * r[k]['low']:.0f}–{100 * r[k]['high']:.0f})")
+    cell = lambda k, r: "–" if k not in r else (f"{r[k]['value']:.2f} ({r[k]['low']:.2f}–{r[k]['high']:.2f})" if k in ("likeness", "apart", "nearest") else f"{r[k]['value']:.0%} ({100 * r[k]['low']:.0f}–{100 * r[k]['high']:.0f})")
     return "\n".join(["| | " + " | ".join(heads.values()) + " |", "|---" * (len(heads) + 1) + "|", *(f"| {name} | " + " | ".join(cell(k, r) for k in heads) + " |" for name, r in reports.items())])

@@ -1,0 +1,157 @@
+"`sdcourse finetune` on a Stable Diffusion 1.x in small: what it writes, what draws with it, bad input, and what is left when it is stopped or killed."
+import json, os, signal, subprocess, sys, time
+from pathlib import Path
+import pytest
+import hub, tiny
+from conftest import ENV
+from PIL import Image
+
+STEPS = 20
+FEW = ("--batch-size", 2, "--limit", 6, "--lr", .01, "--save-every", 4)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    "A folder with the small model in it; one thread, as the processes have."
+    import torch
+    top, was, n = tmp_path_factory.mktemp("finetune"), os.getcwd(), torch.get_num_threads(); os.chdir(top); torch.set_num_threads(1)
+    tiny.save("sd")
+    yield top
+    os.chdir(was); torch.set_num_threads(n)
+
+
+@pytest.fixture(scope="module")
+def sd(here):
+    "Run a command in this process: (lines of stdout, stderr)."
+    from click.testing import CliRunner
+    from sdcourse.cli import main
+    def sd(*args, code=0):
+        r = CliRunner().invoke(main, [str(a) for a in args])
+        assert r.exit_code == code, f"sdcourse {' '.join(map(str, args))}: exit code {r.exit_code}\n{r.stdout}\n{r.stderr}\n{r.exception!r}"
+        return r.stdout.splitlines(), r.stderr
+    return sd
+
+
+def asked(out, *more): return ["finetune", "--model", "sd", "--steps", STEPS, *FEW, "--offload", "--out", out, *more]
+def start(*args, cwd, **env): return subprocess.Popen([sys.executable, "-m", "sdcourse.cli", *map(str, args)], cwd=cwd, env={**ENV, "OMP_NUM_THREADS": "1", **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def losses(out): return [l.split(",")[:2] for l in Path(out, "losses.csv").read_text().splitlines()[1:]]
+def learnt(out): return Path(out, "trained/pytorch_lora_weights.safetensors").read_bytes()
+def recipe(path): from sdcourse.show import read_settings; return read_settings(path)
+
+
+@pytest.fixture(scope="module")
+def whole(sd):
+    "A training that nothing stopped."
+    out, said = sd(*asked("whole", "--test-prompt", "a green monster"))
+    assert out == ["whole/trained", "whole/a-green-monster-18.png", "whole/before-after.png"] and "numbers to learn: about" in said
+    assert said.splitlines()[-1] == "draw with it: sdcourse txt2img 'a green monster' --lora whole --model sd --seed 18"
+    assert [int(k) for k, _ in losses("whole")] == [*range(1, STEPS + 1)] and len([*Path("whole").glob("checkpoint-*")]) == 2
+    return out
+
+
+# Four ways
+
+def test_what_was_learnt_draws_and_comes_back(sd, whole):
+    sd("txt2img", "a green monster", "--lora", "whole", "--model", "sd", "--seed", 18, "--out", "again.png", "-q")
+    assert Image.open("again.png").tobytes() == Image.open(whole[1]).tobytes()
+    sd("txt2img", "a green monster", "--lora", "whole:0", "--model", "sd", "--seed", 18, "--out", "off.png", "-q"); sd("txt2img", "a green monster", "--model", "sd", "--seed", 18, "--out", "plain.png", "-q")
+    assert Image.open("off.png").tobytes() == Image.open("plain.png").tobytes() != Image.open("again.png").tobytes()
+    (a,) = recipe("again.png")["added"]; assert (a["kind"], a["name"], a["weight"]) == ("lora", "whole", 1) and "added" not in recipe("plain.png") and a["sha256"] == recipe(whole[1])["added"][0]["sha256"]
+    sd("txt2img", "a green monster", "--lora", "whole:0.5", "--lora", "whole/trained:-0.25", "--model", "sd", "--seed", 18, "--out", "two.png", "-q"); assert [a["weight"] for a in recipe("two.png")["added"]] == [.5, -.25]
+    assert "drawn with the LoRA whole (sha256 " in sd("replay", "two.png", "--model", "sd", code=2)[1]
+    for p in ("again.png", "two.png"): assert sd("replay", p, "--model", "sd", "--lora", "whole", "--check")[1].endswith("the same, byte for byte\n")
+    sd("finetune", "--model", "sd", "--steps", 2, *FEW, "--out", "other", "-q"); assert "--lora; other is another (sha256 " in sd("replay", "two.png", "--model", "sd", "--lora", "other", code=2)[1]
+    sd("img2img", "fox", "a monster", "--strength", 1, "--steps", 2, "--lora", "whole", "--model", "sd", "--seed", 1, "--out", "i.png", "-q"); assert recipe("i.png")["added"][0]["name"] == "whole"
+
+
+@pytest.mark.parametrize("method,more,draw", [("inversion", ("--token", "<imp>", "--init-token", "monster"), "--embedding"), ("full", ("--ema", .9, "--min-snr", 5), "--model"),
+                                             ("dreambooth", ("--token", "zwx", "--class-prompt", "a monster", "--class-data", "creatures", "--rank", 2, "--precision", "bf16"), "--lora")])
+def test_the_other_methods(sd, method, more, draw):
+    (line,), said = sd("finetune", "--model", "sd", "--method", method, *more, "--steps", 2, *FEW, "--out", method, "--json"); d = json.loads(line)
+    assert said == "" and (d["path"], d["method"], d["steps"]) == (f"{method}/trained", method, 2) and f" {draw} {method}" in d["draw"]
+    import shlex
+    words = shlex.split(d["draw"]); (p,), _ = sd(*words[1:], "--steps", 2, "--out", f"{method}.png", "-q"); assert Image.open(p).size == (64, 64)
+    assert [a["kind"] for a in recipe(p).get("added", [])] == {"--embedding": ["embedding"], "--lora": ["lora"], "--model": []}[draw]
+    if draw == "--embedding": assert sd("replay", p, "--model", "sd", "--embedding", method, "--check")[1].endswith("the same, byte for byte\n") and "no LoRA: --embedding" in sd("txt2img", "a", "--lora", method, code=2)[1]
+
+
+def test_half_precision_as_on_a_card(here):
+    "The path of a T4 on a CPU: weights and autocast in half precision, one picture at a time, both encoders away."
+    import torch, warnings
+    from sdcourse.models import load
+    from sdcourse.tune.data import load_data
+    from sdcourse.tune.train import finetune
+    how = dict(method="lora", steps=3, batch_size=2, micro_batch=1, gradient_checkpointing=True, lr=.01); data = load_data(limit=4); moved = []
+    half = load("sd", dtype=torch.float16); to = half.vae.to; half.vae.to = lambda d: (moved.append(str(d)), to(d))[1]
+    a, b = [s.loss for s in finetune(half, data, precision="fp16", offload=True, **how)], [s.loss for s in finetune(load("sd"), data, **how)]
+    assert max(abs(x - y) for x, y in zip(a, b)) < .01 and moved == ["cpu", "cpu"] and {p.dtype for p in half.unet.parameters()} == {torch.float16}
+    with pytest.raises(ValueError, match="cache=False"): finetune(half, data, offload=True, cache=False)
+
+
+def test_rates_and_defaults_by_size(here):
+    import torch
+    from diffusers import UNet2DConditionModel
+    from types import SimpleNamespace
+    from sdcourse.finetuning import _METHODS, DEFAULTS
+    from sdcourse.models import load
+    from sdcourse.tune.train import _kin, METHODS, RATES
+    with torch.device("meta"): large = SimpleNamespace(unet=UNet2DConditionModel(sample_size=64, cross_attention_dim=768)) # that of SD 1.x, without its numbers
+    assert sum(p.numel() for p in large.unet.parameters()) == 859_520_964 and (_kin(large), _kin(load("sd"))) == ("sd1", "pocket") and {*DEFAULTS} == {*RATES} and _METHODS == METHODS
+    assert all(RATES["sd1"][m] < RATES["pocket"][m] for m in RATES["pocket"]) and {*METHODS} <= {*RATES["sd1"]} == {*RATES["pocket"]}
+
+
+def test_from_a_hub(here, tmp_path):
+    "An id that is downloaded first, as sd15 is."
+    root = tmp_path/"hub"; (root/"someone").mkdir(parents=True); (root/"someone"/"small").symlink_to(here/"sd")
+    with hub.serve(root) as (url, seen):
+        p = start("finetune", "--model", "someone/small", "--steps", 2, *FEW, "--micro-batch", 1, "--gradient-checkpointing", "--out", tmp_path/"out", "-q", cwd=tmp_path, HF_HUB_OFFLINE="0", HF_ENDPOINT=url, HF_HOME=str(tmp_path/"home"), HF_HUB_DISABLE_XET="1")
+        out, said = p.communicate(timeout=120)
+    assert p.returncode == 0 and out == f"{tmp_path}/out/trained\n", said
+    assert any("unet/diffusion_pytorch_model.safetensors" in path for _, path in seen) and len(losses(tmp_path/"out")) == 2
+
+
+# Stopped and killed
+
+def test_stopped_and_killed_it_goes_on_to_the_last_bit(sd, whole, here):
+    "Ctrl-C, `kill` and `kill -9` in mid-run: the first two end in good order and name the checkpoint, the third leaves whole files; each goes on with the same losses and learns the same numbers."
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL); runs, end = {s: start(*asked(s.name, "-q"), cwd=here) for s in signals}, time.time() + 120
+    waiting = {*runs}
+    while waiting and time.time() < end:
+        for s in [*waiting]:
+            log = here/s.name/"losses.csv"
+            if runs[s].poll() is not None or log.is_file() and log.read_text().count("\n") > 6: runs[s].send_signal(s); waiting.remove(s)
+        time.sleep(.005)
+    for s, p in runs.items():
+        _, said = p.communicate(timeout=60); kept = sorted(p.name for p in Path(s.name).glob("checkpoint-*")); done = int(kept[-1].split("-")[1].split(".")[0])
+        assert 4 <= done < STEPS and not Path(s.name, "trained").exists()
+        if s is signal.SIGKILL: assert p.returncode == -s and done % 4 == 0
+        else: assert (p.returncode, said) == (130, f"stopped; {kept[-1]} is kept: go on with sdcourse finetune --out {s.name} --resume\n") and done == len(losses(s.name))
+        assert "not finished" in sd("txt2img", "a", "--model", "sd", "--lora", s.name, code=1)[1]
+        out, said = sd("finetune", "--out", s.name, "--resume"); assert f"going on from {kept[-1]}" in said and out[0] == f"{s.name}/trained" # with the options that it was started with
+        assert losses(s.name) == losses("whole") and learnt(s.name) == learnt("whole")
+
+
+def test_a_finished_one_is_left_as_it_is(sd, whole):
+    was = {p: p.read_bytes() for p in Path("whole").rglob("*") if p.is_file()}; out, _ = sd("finetune", "--out", "whole", "--resume")
+    assert out == ["whole/trained"] and {p: p.read_bytes() for p in Path("whole").rglob("*") if p.is_file()} == was
+    assert "--resume goes on with it" in sd(*asked("whole"), code=2)[1] and "--lr 0.01 and not --lr 0.5" in sd("finetune", "--out", "whole", "--resume", "--lr", .5, code=2)[1]
+    (line,), _ = sd(*asked("none", "--estimate", "--json")); d = json.loads(line); assert d["seconds"] > 0 and d["memory"] > 0 and d["parts"]["text encoder and autoencoder"] == 0 and not Path("none/settings.json").exists()
+
+
+BAD = [ # arguments, what is said
+    (["--method", "ful"], "'ful'"), (["--data", "creaturs"], "did you mean 'creatures'"), (["--model", "pockett"], "did you mean 'pocket'"), (["--steps", "0"], "0 is not in the range"), (["--lr", "-1"], "lr must be"), (["--lr", "nan"], "lr must be"),
+    (["--method", "inversion"], "--token, one word"), (["--method", "dreambooth", "--token", "zwx"], "--class-prompt 'a monster'"), (["--out", "a.png"], "--out must be a folder"), (["--limit", "1"], "--least 1"), (["--device", "tpu"], "unknown device"),
+    (["--8bit"], "--8bit needs bitsandbytes"), (["--ema", "2"], "ema must be"), (["--data", "empty"], "no pictures"), (["--data", "silent"], "has no caption"), (["--data", "torn"], "cannot be read"), (["--seed", "-1"], "seed must be"), (["--init-token", "x", "--bogus"], "No such option"),
+]
+
+
+@pytest.mark.parametrize("args,says", BAD, ids=lambda v: " ".join(v) if isinstance(v, list) else "")
+def test_bad_input_is_one_line(here, args, says):
+    from click.testing import CliRunner
+    from sdcourse.cli import main
+    for name in ("empty", "silent", "torn"): Path(name).mkdir(exist_ok=True)
+    Image.new("RGB", (64, 64)).save("silent/a.png"); Image.new("RGB", (64, 64), "red").save("torn/a.png"); data = Path("torn/a.png").read_bytes(); Path("torn/a.png").write_bytes(data[:len(data) // 2]); Path("torn/a.txt").write_text("a wall")
+    r = CliRunner().invoke(main, ["finetune", *([] if "--model" in args else ["--model", "sd"]), *([] if "--out" in args else ["--out", "bad"]), *args])
+    last = r.stderr.strip().splitlines()[-1]
+    assert r.exit_code in (1, 2) and r.stdout == "" and last.startswith("Error: ") and says in last and "Traceback" not in r.stderr, (r.exit_code, r.stderr)
+    assert not Path("bad").exists() or not [*Path("bad").iterdir()]
