@@ -59,6 +59,7 @@ while done < kills:
         for f in folder.glob("checkpoint-*"): tensors = load_file(f); assert _crc(tensors) == _note(f)["crc"]; saved += 1
         if os.WIFEXITED(code): assert os.WEXITSTATUS(code) == 7, code; break
         done += 1
+    assert not [*folder.glob(".*")], "what a killed process was writing is still there"
     shutil.rmtree(folder)
 print("KILLED", done, "checkpoints", saved, "finished", rounds)"""
 

@@ -9,7 +9,7 @@ __all__ = ['METHODS', 'RATES', 'TrainStep', 'averaged', 'finetune', 'save_traine
            'trained_hash', 'Estimate', 'estimate']
 
 # %% ../../nbs/41_trainer.ipynb #6a58ef3d
-import hashlib, inspect, json, math, os, re, time, warnings, zlib
+import hashlib, inspect, json, math, os, re, shutil, time, warnings, zlib
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -247,10 +247,12 @@ def _write(c, params, opt, ema, scaler, done, spent):
     note = dict(step=done, seconds=spent, settings={k: getattr(c, k) for k in (*SAME, "steps")}, opt=plain, ema=ema.optimization_step if ema else None, scaler=scaler.state_dict(), crc=_crc(tensors))
     c.out.mkdir(parents=True, exist_ok=True); file = c.out/f"checkpoint-{done:08}.safetensors"
     try:
-        with atomic(file) as tmp: save_file(tensors, tmp, metadata={"format": "pt", "sdcourse": json.dumps(note)})
+        shutil.rmtree(work := c.out/".writing", ignore_errors=True); work.mkdir(); save_file(tensors, work/file.name, metadata={"format": "pt", "sdcourse": json.dumps(note)}) # in a folder of its own: safetensors too writes beside and renames
+        with atomic(file) as tmp: os.replace(work/file.name, tmp)
     except Exception as e:
         size = sum(v.nbytes for v in tensors.values()); good = _checkpoints(c.out)
         raise OSError(f"the checkpoint of step {done} ({size / 1e6:.0f} MB) could not be written to {c.out}: {e}. " + (f"{good[-1].name} is still good: " if good else "None was written before: ") + "make room and call it again with resume=True") from None
+    finally: shutil.rmtree(work, ignore_errors=True)
     for old in _checkpoints(c.out)[:-c.keep]: old.unlink()
 
 
@@ -314,6 +316,7 @@ def _steps(pipe, data, class_data, c):
     begin = time.perf_counter(); done = spent = 0; saved = None; ema = None; c.team = _team(c)
     if c.out and c.team.rank == 0:
         for p in c.out.glob(".checkpoint-*"): p.unlink(missing_ok=True) # what a killed process was writing
+        shutil.rmtree(c.out/".writing", ignore_errors=True)
     data, prior = _with_prior(pipe, data, class_data, c)
     texts = sorted({t for f in data.forms for t in f} | {""}); number = {t: k for k, t in enumerate(texts)}; forms = [[number[t] for t in f] for f in data.forms]; empty = number[""]
     with _prepared(pipe, c) as params: # name: parameter
