@@ -171,8 +171,8 @@ def pictures(folder): return sorted(p for p in Path(folder).glob("*.png") if not
 
 def test_stopped_in_good_order(sd, tmp_path):
     "Ctrl-C and `kill` in mid-run: exit code 130, one line, every file whole; the next call does the rest."
-    asked = {signal.SIGINT: ("sweep", "a fox", "--seed", "1-16", "--guidance", "3"), signal.SIGTERM: ("dream", "a fox", "an owl", "--frames", 16, "--seed", 3, "--batch-size", 2)}
-    runs, end = {sig: start(*args, "--steps", 4, "--quiet", "--out", tmp_path/sig.name, cwd=tmp_path) for sig, args in asked.items()}, time.time() + 90
+    asked = {signal.SIGINT: ("sweep", "a fox", "--seed", "1-16", "--guidance", "3", "--batch-size", 2), signal.SIGTERM: ("dream", "a fox", "an owl", "--frames", 16, "--seed", 3, "--batch-size", 2)}
+    runs, end = {sig: start(*args, "--steps", 8, "--quiet", "--out", tmp_path/sig.name, cwd=tmp_path) for sig, args in asked.items()}, time.time() + 90
     waiting = {*runs}
     while waiting and time.time() < end:
         for sig in [*waiting]:
@@ -185,7 +185,7 @@ def test_stopped_in_good_order(sd, tmp_path):
         assert said == f"stopped; {kept} finished file{'s are' if kept > 1 else ' is'} kept in {folder}\n"
         assert 0 < n < 16; whole(folder)
         was = {f: f.stat().st_mtime_ns for f in pictures(folder)}
-        sd(*asked[sig], "--steps", 4, "--quiet", "--out", folder)
+        sd(*asked[sig], "--steps", 8, "--quiet", "--out", folder)
         assert all(f.stat().st_mtime_ns == t for f, t in was.items()) and len(pictures(folder)) == 16 + (sig is signal.SIGINT) # and the grid
 
 

@@ -97,5 +97,4 @@ _book.recall("Nobody asked for a creature, and the fox became one. Why?", "nothi
 _book.word("fine-tuning", "Training a finished model further on a small set of one's own.", code="finetune")
 _book.word("style adherence", "How many of the pictures look as if they were of the set.", code="style")
 _book.word("forgetting", "What the model could draw before the training and cannot draw after it.", code="kept")
-_book.word("running mean", "The mean of the weights over the last steps (EMA), steadier to draw with than the newest ones.", symbol="m", code="ema")
 _book.word("early stop", "To end a training where the held-out numbers no longer rise.")
