@@ -1,4 +1,4 @@
-"""All weights taught 700 creatures in a minute: what is learnt, what is forgotten, and whether it copies
+"""All weights shown creatures for a hundred steps: what is learnt, what is forgotten, and whether it copies
 
 Docs: https://sdcourse.github.io/sdcourse/text_to_creature.html.md"""
 
