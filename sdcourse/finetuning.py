@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/finetune_commands.html.md"""
 __all__ = ['DEFAULTS', 'in_options', 'filmed']
 
 # %% ../nbs/89b_finetune_commands.ipynb #943b9437
-import click, json, os, re, sys
+import click, json, os, re, sys, warnings
 from pathlib import Path
 from .commands import _Run, shared_options
 from .core import strict
@@ -254,7 +254,8 @@ def _trained(o):
     elif o["patience"] or o["measure_every"]: raise ValueError("--patience and --measure-every go with --held-out: what shall be looked at?")
     run = _Run(dict(o, seed=o["test_seed"]), "x", folder=_place(o)); folder = run.folder; run.progress &= first
     def tell(text): first and not o["quiet"] and not o["as_json"] and click.echo(text, err=True)
-    with _Stop() as stop:
+    with _Stop() as stop, warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: tell(f"note: {message}")
         try:
             pixels = o["size"] or (MODELS.get(o["model"]) or {}).get("pixels"); data = pixels and _data(o, pixels) # what is wrong with the data is said before the model loads
             pipe = run.pipe(); how = _how(o, pipe); data = data or _data(o, _pixels(pipe))
