@@ -31,6 +31,14 @@ class Captioned:
     def __len__(self): return len(self.images)
     def __repr__(self): return f"Captioned({len(self)} pictures of {'x'.join(map(str, self.images[0].size)) if self.images else '?'} from {self.source or 'memory'})"
 
+    def __add__(self, other):
+        "One set behind the other."
+        if not isinstance(other, Captioned): return NotImplemented
+        sizes = {im.size for im in self.images[:1] + other.images[:1]}
+        if len(sizes) > 1: raise ValueError(f"pictures of {' and '.join(f'{w}x{h}' for w, h in sorted(sizes))} pixels do not go into one set: load both with the same size=")
+        rows = [*(self.rows or [{}] * len(self)), *(other.rows or [{}] * len(other))]
+        return Captioned(*([*getattr(self, k), *getattr(other, k)] for k in ("images", "captions", "names", "forms")), rows, " + ".join(filter(None, (self.source, other.source))))
+
     def __getitem__(self, which):
         "`data[3]` is (picture, caption); `data[:8]`, `data[[1, 5]]` and `data[lambda row: ...]` are smaller sets."
         if callable(which): which = [k for k, r in enumerate(self.rows) if which(r)]
