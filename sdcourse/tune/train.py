@@ -59,7 +59,9 @@ class _Inputs:
     "Latents and embeddings of the rows: from the cache, or made anew at each step, in groups of one size, which makes the two bitwise equal."
     def __init__(self, pipe, c, images, texts):
         self.pipe, self.c, self.images, self.texts = pipe, c, images, texts
-        self.ids = tokenize(pipe, texts); self.group = c.micro_batch; self.z, self.h = {}, {}
+        with warnings.catch_warnings(record=True) as said: warnings.simplefilter("always"); self.ids = tokenize(pipe, texts)
+        if said: warnings.warn(f"{len(said)} of {len(texts)} captions are longer than what the model reads, and their ends are not learnt. The first: {said[0].message}", stacklevel=2)
+        self.group = c.micro_batch; self.z, self.h = {}, {}
 
     @torch.no_grad()
     def fill(self, keys, texts):
@@ -178,6 +180,10 @@ def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targe
                         eight_bit=eight_bit, offload=offload, warmup=warmup, cooldown=cooldown, weight_decay=(0. if method == "inversion" else .01) if weight_decay is None else weight_decay, max_grad_norm=max_grad_norm, device=device)
     c.base, c.data = (_base_of(pipe, c), _data_of(data, class_data)) if out is not None else (None, None)
     c.start = _newest(c)
+    if c.out is not None: # said now, not at the first checkpoint
+        try: c.out.mkdir(parents=True, exist_ok=True)
+        except OSError as e: raise type(e)(f"the folder {out} cannot be made ({e.strerror or e}): choose another out=") from None
+        if not os.access(c.out, os.W_OK): raise PermissionError(f"no right to write to the folder {out}: choose another out=")
     if method == "inversion" and c.start is None and token in pipe.tokenizer.get_vocab(): raise ValueError(f"the tokenizer has the word {token!r} already: load the model anew, or choose another word")
     return pipe, data, class_data, c
 
