@@ -193,17 +193,12 @@ def _spec(text, weight=True):
 def _add(pipe, loras, words, adapters=None):
     "Put LoRAs at their weights and learnt words into a pipeline, each under a name of its own."
     import warnings
-    from sdcourse.models import LORAS
     from sdcourse.tune.train import load_trained
     names = [*adapters] if adapters else [f"lora{k}" for k in range(len(loras))]
     for where, _ in words: load_trained(pipe, where)
-    for name, (where, _) in zip(names, loras):
-        if where not in LORAS:
-            with warnings.catch_warnings(): warnings.filterwarnings("ignore", message="Already found a `peft_config`"); load_trained(pipe, where, adapter=name) # several are wanted
-            continue
-        from importlib.util import find_spec
-        if find_spec("peft") is None: raise ImportError('a LoRA needs peft: pip install "sdcourse[tune]"')
-        pipe.load_lora_weights(LORAS[where]["ids"][0], adapter_name=name); vars(pipe).setdefault("_added_names", {})[name] = where
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Already found a `peft_config`") # several are wanted
+        for name, (where, _) in zip(names, loras): load_trained(pipe, where, adapter=name)
     if loras: pipe.set_adapters(names, [w for _, w in loras])
     return pipe
 

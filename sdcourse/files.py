@@ -6,7 +6,7 @@ Docs: https://sdcourse.github.io/sdcourse/files.html.md"""
 
 # %% auto #0
 __all__ = ['PACKAGE', 'UNSAFE', 'PARTS', 'verify', 'inside', 'read_weights', 'said_in', 'check_index', 'check_model',
-           'load_model', 'check_pipeline', 'hub_file', 'hub_pipeline', 'save_state', 'read_state']
+           'load_model', 'check_pipeline', 'hub_file', 'hub_model', 'hub_pipeline', 'save_state', 'read_state']
 
 # %% ../nbs/80b_files.ipynb #5ab688f4
 import hashlib, json, re, sdcourse, zlib
@@ -34,9 +34,8 @@ def _manifest(folder):
         return {}
     try:
         files = json.loads(file.read_text(encoding="utf-8"))["files"]
-        if not all(isinstance(v["bytes"], int) and re.fullmatch("[0-9a-f]{64}", v["sha256"]) for v in files.values()): raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError): raise OSError(f"{file} is damaged: it is no list of files with their sha256 and bytes. {_fix(file)}") from None
-    for name in files: inside(folder, name, file)
+        if not all(isinstance(v["bytes"], int) and re.fullmatch("[0-9a-f]{64}", v["sha256"]) and not Path(k).is_absolute() and ".." not in Path(k).parts for k, v in files.items()): raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError): raise OSError(f"{file} is damaged: it is no list of files of this folder with their sha256 and bytes. {_fix(file)}") from None
     return files
 
 
@@ -296,6 +295,18 @@ def hub_file(
     return file
 
 
+def hub_model(
+    id: str, # owner/name on the hub
+) -> Path: # its folder in the cache
+    "One network of the hub with its settings, looked through by `check_model`; nothing but safetensors and JSON is fetched. Raises `OSError`."
+    from huggingface_hub import snapshot_download
+    before = _blobs(id)
+    try: folder = Path(snapshot_download(id, allow_patterns=["*.json", "*.safetensors"]))
+    except (OSError, ValueError) as e: raise OSError(f"could not load {id!r} from the hub: {str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__}. Check the network (or HF_HUB_OFFLINE) and the id") from None
+    _arrived(id, before); check_model(folder)
+    return folder
+
+
 def hub_pipeline(
     id: str, # owner/name on the hub
     cls, # a pipeline of diffusers
@@ -336,10 +347,11 @@ def save_state(
 
 def read_state(
     file, # what `save_state` wrote
-): # the state; its tuples are lists
-    "A training's state again. Raises `OSError` for a damaged file."
+): # the state, its tuples as lists; None where there is no file yet
+    "A training's state again. Raises `OSError` for a damaged file, and for a pickle of an older version of this course."
     bad = f"Remove {Path(file).name}, and the same command begins again"
     if old := next((p for s in (".pt", ".ck") if (p := Path(file).with_suffix(s)).is_file()), None): raise OSError(f"{old} is a checkpoint of an older sdcourse, and a pickle, which is never read. Remove it, and the same command begins again")
+    if not Path(file).exists(): return None
     try:
         note = said_in(file); text = note["state"]; tensors = read_weights(file, whole_numbers=True)
         if str(zlib.crc32(text.encode())) != note["told"] or str(_crc(tensors)) != note["crc"]: raise OSError(f"{file} is damaged: its checksum is wrong. ")

@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from PIL import Image
 from .core import atomic, best_device, nearest, pick_seeds, shorten
+from .files import inside
 from .guidance import check_scale
 from .latents import check_size
 from .models import get_scheduler, load
@@ -119,7 +120,7 @@ def _inputs(row, folder):
     "The row with its input pictures in their places."
     def there(v):
         if isinstance(v, dict) and "file" in v:
-            v = {k: x for k, x in v.items() if k != "file"} | dict(png=base64.b64encode((Path(folder)/v["file"]).read_bytes()).decode())
+            v = {k: x for k, x in v.items() if k != "file"} | dict(png=base64.b64encode(inside(folder, v["file"], "the file of jobs").read_bytes()).decode())
         return unpack(v)
     return {k: there(v) for k, v in row.items()}
 

@@ -12,6 +12,7 @@ import io, json, sdcourse
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from ..core import nearest, shorten, strict, to_rgb
+from ..files import inside
 from ..models import PICTURE_SETS
 from ..redraw import fit_picture, open_picture
 
@@ -101,7 +102,9 @@ def _parquet(path, split, limit, style=None):
     except ImportError: raise ImportError('reading the creatures needs pyarrow: pip install "sdcourse[tune]"') from None
     from PIL import Image
     n = 0
-    for k, row in enumerate(pq.read_table(path).to_pylist()):
+    try: rows = pq.read_table(path).to_pylist()
+    except (OSError, ValueError) as e: raise OSError(f"{path} is damaged ({shorten(str(e).splitlines()[0], 120)}): install the package again, or clone the repository again") from None
+    for k, row in enumerate(rows):
         if style and row["style"] != style or split not in ("all", row["split"].replace("holdout", "test")): continue
         if n == limit: return
         n += 1; data, texts = row.pop("image")["bytes"], row.pop("captions")
@@ -129,14 +132,16 @@ def _folder(folder, split, limit, column):
         for k, line in enumerate(meta.read_text(encoding="utf-8").splitlines(), 1):
             if not line.strip(): continue
             if n == limit: return
-            try: row = json.loads(line); file = folder/row.pop("file_name")
+            try: row = json.loads(line); file = row.pop("file_name")
             except (ValueError, KeyError, AttributeError, TypeError): raise ValueError(f"line {k} of {meta} is not of the form {{\"file_name\": \"a.png\", \"text\": \"what it shows\"}}: {shorten(line)}") from None
+            file = inside(folder, file, f"line {k} of {meta}")
             if not file.is_file(): raise FileNotFoundError(f"line {k} of {meta} names {file.name}, which is not there: remove the line, or put the picture back")
             n += 1; yield _row(file, top, row, column, f"line {k} of {meta}")
         return
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
     if not files: raise FileNotFoundError(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
     for file in files[:limit]:
+        inside(folder, str(file.relative_to(folder)), folder)
         text = file.with_suffix(".txt")
         if not text.is_file(): raise FileNotFoundError(f"{file} has no caption: write what it shows into {text.name} beside it, or list all pictures in {meta.name} as {{\"file_name\": \"{file.name}\", \"text\": \"...\"}}")
         yield str(file.relative_to(top)), lambda file=file: open_picture(file), [l for l in text.read_text(encoding="utf-8").splitlines() if l.strip()], {}
@@ -177,5 +182,9 @@ def _open(got):
     from PIL import Image
     if isinstance(got, Image.Image): return got
     if not isinstance(got, dict) or not (got.get("bytes") or got.get("path")): raise ValueError(f"expected a picture, got {shorten(got)}")
+    if not got.get("bytes"): # a file beside the table, in the cache: a table may name any file of this machine
+        from datasets import config
+        tops = [Path(p).resolve() for p in (config.HF_DATASETS_CACHE, config.HF_CACHE_HOME, config.DOWNLOADED_DATASETS_PATH)]
+        if not any(Path(got["path"]).resolve().is_relative_to(top) for top in tops): raise ValueError(f"it is not in the table, which names the file {shorten(got['path'])} of this machine")
     img = Image.open(io.BytesIO(got["bytes"]) if got.get("bytes") else got["path"]); img.load()
     return img
