@@ -242,12 +242,14 @@ def load_model(
     "`cls.from_pretrained` through the gate: every number of the network comes out of the file, and every one in the file is used. Raises `OSError` that says what does not fit."
     folder = Path(folder); check_model(folder, variant=variant)
     if variant and not any(f".{variant}." in p.name for p in folder.glob("*.safetensors*")): variant = None
+    from diffusers.utils import logging as dl
     from transformers.utils import logging as tl
-    was, bar = tl.get_verbosity(), tl.is_progress_bar_enabled(); tl.set_verbosity_error(); tl.disable_progress_bar()
+    was, bar = [(l, l.get_verbosity()) for l in (dl, tl)], tl.is_progress_bar_enabled(); tl.disable_progress_bar()
+    for l, _ in was: l.set_verbosity_error() # what they would warn of is an error below
     try: model, info = cls.from_pretrained(folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **(dict(variant=variant) if variant else {}), **kwargs)
     except Exception as e: raise OSError(f"{folder} cannot be read as {cls.__name__}: config.json and weights do not fit each other, or one of them is damaged ({type(e).__name__}: {shorten(str(e).strip().splitlines()[0] if str(e).strip() else '', 200)}). {_fix(folder)}") from None
     finally:
-        tl.set_verbosity(was)
+        for l, level in was: l.set_verbosity(level)
         if bar: tl.enable_progress_bar()
     odd = [(k, what) for what, key in (("is missing", "missing_keys"), ("has another shape", "mismatched_keys"), ("is foreign", "unexpected_keys")) for k in sorted(info[key], key=str) if not str(k).endswith(_COUNTS)]
     if odd: raise OSError(f"{folder} is not the {cls.__name__} of its config.json: {odd[0][0]} {odd[0][1]}" + (f" and {len(odd) - 1} more do not fit" if len(odd) > 1 else "") + f". {_fix(folder)}")

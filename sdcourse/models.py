@@ -76,6 +76,7 @@ def _resolve(name):
     if name in MODELS: return MODELS[name], MODELS[name]["ids"]
     folder = Path(name).expanduser()
     if folder.is_dir(): return None, [str(folder)]
+    if folder.is_file(): raise OSError(f"{folder} is a single file, and a model is a folder in diffusers' form, with safetensors: ask its maker for that, or write one where you trust the file, with diffusers' from_single_file(...).save_pretrained(folder). A LoRA goes in with load_trained(pipe, file)")
     if isinstance(name, str) and name.count("/") == 1 and not name.startswith((".", "/", "~")): return None, [name]
     raise ValueError(f"unknown model {str(name)!r}" + (": there is no such folder." if "/" in str(name) else "") + _hint(str(name), MODELS) + ", any hub id 'owner/name', or a local folder")
 

@@ -47,7 +47,7 @@ def unpack(
         if value["kind"] == "picture": res = Image.open(io.BytesIO(base64.b64decode(value["png"]))); res.load(); res = res.convert(value["mode"]); raw = res.tobytes()
         else:
             dtype = getattr(torch, value["dtype"]); size = math.prod(value["shape"]) * dtype.itemsize
-            if size > 1 << 28: raise ValueError(f"{size} bytes are more than any recipe of this course holds")
+            if size > 1 << 28: raise ValueError(f"too large: {size} bytes")
             raw = zlib.decompressobj().decompress(base64.b64decode(value["zlib"]), max(1, size + 1)) # never more than it says
             res = (torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)).reshape(value["shape"])
     except (KeyError, ValueError, TypeError, OSError, AttributeError, RuntimeError, SyntaxError, Image.DecompressionBombError, zlib.error) as e: raise ValueError(f"the {value['kind']} in this recipe cannot be read: {type(e).__name__}: {shorten(str(e))}") from None

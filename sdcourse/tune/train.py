@@ -630,7 +630,8 @@ def _load(pipe, file, kind, adapter):
         except (RuntimeError, ValueError, KeyError, IndexError, AttributeError, TypeError) as e:
             if not had: _leave(pipe, adapter)
             raise ValueError(f"{file} does not fit this model ({(str(e).strip().splitlines() or [type(e).__name__])[0][:200]}): load the one that it was trained for") from None
-        if lost := _not_taken(pipe, given, adapter): _leave(pipe, adapter); raise ValueError(f"{file} does not fit this model: {lost} of its {len(given)} tensors found no place in it. Load the one that it was trained for, or copy the file again")
+        lost, bare = _not_taken(pipe, given, adapter)
+        if lost or bare: _leave(pipe, adapter); raise ValueError(f"{file} does not fit this model: {f'{lost} of its {len(given)} tensors found no place in it' if lost else f'{bare} of the tensors it needs are not there'}. Load the one that it was trained for, or copy the file again")
     elif kind == "embedding":
         row = _one_word(file); d = pipe.text_encoder.config.hidden_size
         if row.shape[-1] != d: raise ValueError(f"{file} does not fit this model: it is a word of {row.shape[-1]} numbers, and the model's words have {d}; load the one that it was trained for")
@@ -645,11 +646,12 @@ def _leave(pipe, adapter):
 
 
 def _not_taken(pipe, given, adapter):
-    "How many tensors of a LoRA's file are not in the pipeline now, whatever they are called there."
+    "How many tensors of a LoRA's file are not in the pipeline now, whatever they are called there; and how many of the LoRA in the pipeline are not the file's."
     from collections import Counter
-    there = [(p, pipe.unet.dtype) for part in (pipe.unet, pipe.text_encoder) for n, p in part.named_parameters() if f".{adapter}." in n or n.endswith(f".{adapter}")]
-    mark = lambda t, to: numbers_hash([t.detach().to("cpu", to).reshape(-1)])
-    return (Counter(mark(v, pipe.unet.dtype) for k, v in given.items() if not k.endswith(".alpha")) - Counter(mark(p, to) for p, to in there)).total()
+    def mark(t): return "nothing" if t.is_meta else numbers_hash([t.detach().to("cpu", pipe.unet.dtype).reshape(-1)])
+    file = Counter(mark(v) for k, v in given.items() if not k.endswith(".alpha"))
+    there = Counter(mark(p) for part in (pipe.unet, pipe.text_encoder) for n, p in part.named_parameters() if f".{adapter}." in n or n.endswith(f".{adapter}"))
+    return (file - there).total(), (there - file).total()
 
 
 def _one_word(file):
