@@ -146,7 +146,7 @@ def test_data_with_payloads(canary, tmp_path):
     "Pictures, jobs and tables that name files elsewhere, archives, a schedule with a program in it."
     from PIL import Image
     from sdcourse.jobs import run_jobs, write_jobs
-    from sdcourse.keyframes import parse
+    from sdcourse.keyframes import parse_schedule
     from sdcourse.tune.data import _open, load_data
     secret = tmp_path/"secret.png"; Image.new("RGB", (64, 64), "red").save(secret); d = tmp_path/"data"; d.mkdir()
     for k in range(2): Image.new("RGB", (64, 64)).save(d/f"{k}.png"); (d/f"{k}.txt").write_text("a fox")
@@ -163,7 +163,7 @@ def test_data_with_payloads(canary, tmp_path):
     for name in ("../secret.png", str(secret)):
         line["image"]["file"] = name; (j/"jobs.jsonl").write_text(json.dumps(line) + "\n"); refused(lambda: list(run_jobs(j/"jobs.jsonl", pipe=_Fake())), "names the file", names="secret.png")
     (j/"jobs.jsonl").write_text(json.dumps(dict(mode="load", prompt="a fox", seed=1)) + "\n"); refused(lambda: run_jobs(j/"jobs.jsonl"), "unknown mode 'load'")
-    refused(lambda: parse(f"0:(open({str(canary)!r}, 'w'))"), "column")
+    refused(lambda: parse_schedule(f"0:(open({str(canary)!r}, 'w'))", frames=10), "column")
     (j/"x.parquet").write_bytes(b"PAR1" + b"\0" * 100 + b"PAR1"); from sdcourse.tune.data import _parquet; refused(lambda: list(_parquet(j/"x.parquet", "all", None)), "x.parquet is damaged")
 
 
@@ -202,11 +202,11 @@ def targets(top, small):
     d = kept("clip", pocket/"pocket_clip"); yield "CLIP", d/"model.safetensors", lambda d=d: load_model(CLIPModel, d), whole, other
     taught = copy.deepcopy(base)
     with torch.random.fork_rng(): torch.manual_seed(0); taught.unet.add_adapter(LoraConfig(r=3, lora_alpha=3, init_lora_weights=False, target_modules=["to_q", "to_v"]))
-    save_trained(taught, top/"lora", "lora"); yield "LoRA", top/"lora/pytorch_lora_weights.safetensors", lambda: load_trained(base, top/"lora"), whole, other
-    (top/"bare").mkdir(); shutil.copy(top/"lora/pytorch_lora_weights.safetensors", f := top/"bare/foxes.safetensors"); yield "bare LoRA", f, lambda f=f: load_trained(base, f), tuple(k for k in free if k != "zeros"), other
+    save_trained(taught, top/"lora", "lora"); yield "LoRA", top/"lora/pytorch_lora_weights.safetensors", lambda: load_trained(base, top/"lora").unload_lora_weights(), whole, other
+    (top/"bare").mkdir(); shutil.copy(top/"lora/pytorch_lora_weights.safetensors", f := top/"bare/foxes.safetensors"); yield "bare LoRA", f, lambda f=f: load_trained(base, f).unload_lora_weights(), tuple(k for k in free if k != "zeros"), other
     taught.tokenizer.add_tokens("<imp>"); taught.text_encoder.resize_token_embeddings(len(taught.tokenizer), mean_resizing=False)
-    save_trained(taught, top/"word", "inversion"); yield "word", top/"word/learned_embeds.safetensors", lambda: load_trained(base, top/"word"), tuple(k for k in whole if k != "lost"), other
-    shutil.copy(top/"word/learned_embeds.safetensors", f := top/"bare/imp.safetensors"); yield "bare word", f, lambda f=f: load_trained(base, f), ("cut", "appended", "nan", "inf", "dtype", "shape", "empty", "swapped"), other # its name is the word, and any word will do
+    save_trained(taught, top/"word", "inversion"); yield "word", top/"word/learned_embeds.safetensors", lambda: load_trained(copy.deepcopy(base), top/"word"), tuple(k for k in whole if k != "lost"), other
+    shutil.copy(top/"word/learned_embeds.safetensors", f := top/"bare/imp.safetensors"); yield "bare word", f, lambda f=f: load_trained(copy.deepcopy(base), f), ("cut", "appended", "nan", "inf", "dtype", "shape", "empty", "swapped"), other # its name is the word, and any word will do
     data = [(Image.new("RGB", (64, 64), c), "a fox") for c in ("red", "blue")]; kw = dict(method="lora", rank=2, batch_size=1, out=top/"run", save_every=1)
     list(finetune(copy.deepcopy(base), data, steps=1, **kw)); yield "checkpoint", top/"run/checkpoint-00000001.safetensors", lambda: list(finetune(copy.deepcopy(base), data, steps=1, resume=True, **kw)), whole, other
     net = torch.nn.Linear(9, 9); save_state(dict(parts=dict(net=net.state_dict()), opt=torch.optim.AdamW(net.parameters()).state_dict(), i=1, spent=.5), top/"unet.safetensors"); yield "training", top/"unet.safetensors", lambda: read_state(top/"unet.safetensors"), whole, other
@@ -278,6 +278,7 @@ import sdcourse
 load_judge(); load_model(CLIPModel, POCKET.parent/"pocket_clip"); read_weights(POCKET/"vae/diffusion_pytorch_model.safetensors"); load_data(limit=2); replay("one.png")
 sdcourse.img2img(load(), "a fox", sdcourse.open_picture("fox"), strength=.5, num_inference_steps=2, seed=1)
 assert not tried, tried
+import time; time.sleep = lambda s: None # the hub's client waits between its tries
 page = history(".")._repr_html_(); assert "<script" not in page and "&lt;script&gt;" in page
 for args in (("txt2img", "a fox", "--model", "someone/gone", *F), ("txt2img", "a fox", "--model", "sd14", *F), ("txt2img", "a fox", "--lora", "lcm", *F), ("finetune", "--data", "someone/gone", "--out", "t")): assert "network" in sd(*args, code=1), args
 assert tried; out.close(); print("DONE", len(PROMPTS))
@@ -291,7 +292,7 @@ def test_alone(tmp_path):
     files = [p for p in tmp_path.rglob("*") if p.is_file() and tmp_path/"home" not in p.parents]; home = tmp_path/"box/in"
     assert {p.relative_to(tmp_path).as_posix() for p in files if home not in p.parents} == {"said.log"}
     assert not [p for p in files if token.encode() in p.read_bytes()]
-    made = [p.relative_to(home) for p in files if home in p.parents]; assert len(made) > 40
+    made = [p.relative_to(home) for p in files if home in p.parents]; assert len(made) > 25
     for part in {x for p in made for x in p.parts}: assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+)?", part) and len(part) < 100 and not re.fullmatch(r"(con|nul|aux|prn)(\..*)?", part), part
 
 
