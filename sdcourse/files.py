@@ -322,10 +322,10 @@ def hub_pipeline(
 
 # %% ../nbs/80b_files.ipynb #72778efe
 def _crc(tensors):
-    "One number for the bytes of all tensors."
+    "One number for the names, shapes and bytes of all tensors."
     import torch
     n = 0
-    for k in sorted(tensors): n = zlib.crc32(tensors[k].reshape(-1).view(torch.uint8).numpy(), n)
+    for k in sorted(tensors): n = zlib.crc32(tensors[k].reshape(-1).view(torch.uint8).numpy(), zlib.crc32(f"{k} {tuple(tensors[k].shape)} {tensors[k].dtype}".encode(), n))
     return n
 
 
