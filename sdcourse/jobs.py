@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from PIL import Image
 from .core import atomic, best_device, nearest, pick_seeds, shorten
+from .files import inside
 from .guidance import check_scale
 from .latents import check_size
 from .models import get_scheduler, load
@@ -47,17 +48,12 @@ def _spec(text, weight=True):
 def _add(pipe, loras, words, adapters=None):
     "Put LoRAs at their weights and learnt words into a pipeline, each under a name of its own."
     import warnings
-    from sdcourse.models import LORAS
     from sdcourse.tune.train import load_trained
     names = [*adapters] if adapters else [f"lora{k}" for k in range(len(loras))]
     for where, _ in words: load_trained(pipe, where)
-    for name, (where, _) in zip(names, loras):
-        if where not in LORAS:
-            with warnings.catch_warnings(): warnings.filterwarnings("ignore", message="Already found a `peft_config`"); load_trained(pipe, where, adapter=name) # several are wanted
-            continue
-        from importlib.util import find_spec
-        if find_spec("peft") is None: raise ImportError('a LoRA needs peft: pip install "sdcourse[tune]"')
-        pipe.load_lora_weights(LORAS[where]["ids"][0], adapter_name=name); vars(pipe).setdefault("_added_names", {})[name] = where
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Already found a `peft_config`") # several are wanted
+        for name, (where, _) in zip(names, loras): load_trained(pipe, where, adapter=name)
     if loras: pipe.set_adapters(names, [w for _, w in loras])
     return pipe
 
@@ -188,7 +184,7 @@ def _inputs(row, folder):
     "The row with its input pictures in their places."
     def there(v):
         if isinstance(v, dict) and "file" in v:
-            v = {k: x for k, x in v.items() if k != "file"} | dict(png=base64.b64encode((Path(folder)/v["file"]).read_bytes()).decode())
+            v = {k: x for k, x in v.items() if k != "file"} | dict(png=base64.b64encode(inside(folder, v["file"], "the file of jobs").read_bytes()).decode())
         return unpack(v)
     return {k: there(v) for k, v in row.items() if k not in _BESIDE}
 

@@ -12,6 +12,7 @@ import io, json, os, sdcourse
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from ..core import nearest, shorten, strict, to_rgb
+from ..files import inside
 from ..models import PICTURE_SETS
 from ..redraw import fit_picture, open_picture
 
@@ -114,7 +115,9 @@ def _parquet(path, split, limit, style=None):
     except ImportError: raise ImportError('reading the creatures needs pyarrow: pip install "sdcourse[tune]"') from None
     from PIL import Image
     n = 0
-    for k, row in enumerate(pq.read_table(path).to_pylist()):
+    try: rows = pq.read_table(path).to_pylist()
+    except (OSError, ValueError) as e: raise OSError(f"{path} is damaged ({shorten(str(e).splitlines()[0], 120)}): install the package again, or clone the repository again") from None
+    for k, row in enumerate(rows):
         if style and row["style"] != style or split not in ("all", row["split"].replace("holdout", "test")): continue
         if n == limit: return
         n += 1; data, texts = row.pop("image")["bytes"], row.pop("captions")
@@ -162,10 +165,10 @@ def _folder(folder, split, limit, image_column, column):
         for k, row in _lines(meta):
             if n == limit: return
             where, given = f"line {k} of {meta}", shorten(row)
-            try: name = row.pop("file_name"); file = folder/name
+            try: name = row.pop("file_name")
             except (KeyError, AttributeError, TypeError): name = None
             if not name or None in row: raise ValueError(f"{where} is not of the form " + ("file_name,text, with the columns that the first line names" if meta.suffix == ".csv" else '{"file_name": "a.png", "text": "what it shows"}') + f": {given}")
-            if not file.resolve().is_relative_to(folder.resolve()): raise ValueError(f"{where} names the file {shorten(name)}, which is not in {folder}: only files of this folder are read. Put the file there, and name it without a path")
+            file = inside(folder, name, where)
             if not file.is_file(): raise FileNotFoundError(f"{where} names {file.name}, which is not there: remove the line, or put the picture back")
             if (first := seen.setdefault(file.resolve(), k)) != k: raise ValueError(f"{where} names {file.name}, as line {first} does: write one line with all its captions, {{\"file_name\": \"{file.name}\", \"captions\": [\"...\", \"...\"]}} in a metadata.jsonl, or remove one of the two")
             if column is None and n == 0: column = next((c for c in CAPTIONS if c in row), None)
@@ -179,6 +182,7 @@ def _folder(folder, split, limit, image_column, column):
         if file.suffix.lower() not in (*SUFFIXES, ".txt", "") and not file.name.startswith(".") and file.with_suffix(".txt").is_file() and file.with_suffix("") not in {p.with_suffix("") for p in files}:
             raise ValueError(f"{file} has a caption, but {file.suffix} is no kind of picture that is read here ({', '.join(SUFFIXES)}): save it as PNG, or remove both")
     for file in files[:limit]:
+        inside(folder, str(file.relative_to(folder)), folder)
         text = file.with_suffix(".txt")
         if not text.is_file(): raise FileNotFoundError(f"{file} has no caption: write what it shows into {text.name} beside it, or list all pictures in {meta.name} as {{\"file_name\": \"{file.name}\", \"text\": \"...\"}}")
         yield str(file.relative_to(top)), lambda file=file: open_picture(file), [l for l in _text(text).splitlines() if l.strip()], {}
@@ -218,5 +222,9 @@ def _open(got):
     from PIL import Image
     if isinstance(got, Image.Image): return got
     if not isinstance(got, dict) or not (got.get("bytes") or got.get("path")): raise ValueError(f"expected a picture, got {shorten(got)}")
+    if not got.get("bytes"): # a file beside the table, in the cache: a table may name any file of this machine
+        from datasets import config
+        tops = [Path(p).resolve() for p in (config.HF_DATASETS_CACHE, config.HF_CACHE_HOME, config.DOWNLOADED_DATASETS_PATH)]
+        if not any(Path(got["path"]).resolve().is_relative_to(top) for top in tops): raise ValueError(f"it is not in the table, which names the file {shorten(got['path'])} of this machine")
     img = Image.open(io.BytesIO(got["bytes"]) if got.get("bytes") else got["path"]); img.load()
     return img
