@@ -215,6 +215,7 @@ def _develop(folder, film, fps=8):
 @click.option("--8bit", "eight_bit", is_flag=True, help="Adam's state in 8 bits, by bitsandbytes.")
 @click.option("--ema", type=float, help="Decay of a running mean of the weights, which is what is saved: 0.99, say. [default: none]")
 @click.option("--min-snr", "min_snr_gamma", type=float, help="Weight the loss by min(SNR, this) / SNR: 5, say. [default: not]")
+@click.option("--debiased", is_flag=True, help="Weight the loss by 1 / sqrt(SNR): noisy steps, where shapes are decided, count more.")
 @click.option("--warmup", type=click.IntRange(0), help="Steps until the learning rate is full. [default: 0]")
 @click.option("--cooldown", type=float, help="Last part of the steps in which the learning rate falls to zero. [default: 0]")
 @click.option("--weight-decay", type=float, help="Of AdamW. [default: 0.01; for inversion 0]")
@@ -298,7 +299,7 @@ def _how(o, pipe):
     from inspect import signature
     from sdcourse.tune.train import _kin, finetune
     takes = {*signature(finetune).parameters} - {"pipe", "data", "out", "resume"}
-    return DEFAULTS[_kin(pipe)] | {k: list(v) if k == "prompts" else v for k, v in o.items() if k in takes and v not in (None, ()) and not (v is False and k in ("flip", "eight_bit"))}
+    return DEFAULTS[_kin(pipe)] | {k: list(v) if k == "prompts" else v for k, v in o.items() if k in takes and v not in (None, ()) and not (v is False and k in ("flip", "eight_bit", "debiased"))}
 
 
 def _costs(pipe, data, how, run):

@@ -282,3 +282,17 @@ def test_captions_that_speak_of_the_new_word_are_kept():
     assert _told(data("a {} in the snow", "a <imp>"), "<imp>") == [("a <imp> in the snow",), ("a <imp>",)]
     assert _told(data("a fox", "a cat"), "<imp>") is None
     with pytest.raises(ValueError, match="'a cat' of p1 speaks neither"): _told(data("a {}", "a cat"), "<imp>")
+
+
+def test_debiased_weights_count_noisy_steps_more():
+    "Yu et al. 2023: 1 / sqrt(SNR); here at most 8, and never beside min-SNR."
+    from diffusers.training_utils import compute_snr
+    from sdcourse.models import load
+    from sdcourse.tune.train import _snr_weight
+    pipe = load("pocket"); t = torch.tensor([0, 200, 600, 999]); snr = compute_snr(pipe.scheduler, t)
+    got = _snr_weight(pipe.scheduler, t, None)
+    assert torch.allclose(got[:3], snr[:3] ** -.5) and got[3] == 8 < snr[3] ** -.5 and (got.diff() > 0).all()
+    few = [(Image.new("RGB", (64, 64), c), c) for c in ("red", "blue")]; kw = dict(steps=2, batch_size=2, dropout=0, lr=1e-4)
+    plain, debiased = ([s.loss for s in finetune(load("pocket"), few, debiased=d, **kw)] for d in (False, True))
+    assert plain != debiased
+    with pytest.raises(ValueError, match="debiased=True and min_snr_gamma=5.* choose one"): finetune(pipe, few, debiased=True, min_snr_gamma=5)
