@@ -172,7 +172,7 @@ def _opened(source, name):
         if kind == "WebP" and head[8:12] not in b"WEBP": kind = None # RIFF is a film or a sound, too
         if kind is None:
             other = next((k for b, k in _OTHERS.items() if head.startswith(b) or b"ftyp" in b and head[4:].startswith(b) or b[:1] == b"<" and b in head.lower()), None)
-            raise ValueError(f"{name} is no picture that Pillow can read here: it begins with {head[:24]!r}{f', which is {other}' if other else ''}. {', '.join(dict.fromkeys(FORMATS.values()))} are read: save it as PNG or JPEG")
+            raise ValueError(f"{name} is no picture that is read here: it begins with {head[:24]!r}{f', which is {other}' if other else ''}. {', '.join(dict.fromkeys(FORMATS.values()))} are read: save it as PNG or JPEG")
         with _careful(name, lambda: Image.open(f, formats=[kind.upper()])) as img:
             _small_enough(img, name)
             yield img, name, f
@@ -202,7 +202,7 @@ def _small_enough(img, name):
 
 def _single(img, name):
     n = 1 if getattr(img, "format", None) == "MPO" else _careful(name, lambda: getattr(img, "n_frames", 1)) # MPO: a phone's JPEG, with a preview or a depth map behind the photo
-    if n > 1: raise ValueError(f"{name} holds {n} pictures: say which one, e.g. open_picture(file, frame=0); of an open PIL picture, seek(0) and give its copy()")
+    if n > 1 and not img.tell(): raise ValueError(f"{name} holds {n} pictures, and it was not said which one: open_picture(file, frame=0) takes the first; of an open PIL picture give its copy(), or seek(k) before")
 
 
 def _called(img): return str(getattr(img, "filename", "") or "the picture")
@@ -221,7 +221,7 @@ def to_rgb(
     if hasattr(img, "dtype") and hasattr(img, "shape"): img = _from_array(img, values)
     elif values is not None: raise TypeError(f"values={shorten(values)} is for an array of floats, not for {shorten(img)}")
     img = as_seen(img)
-    if img.mode[0] in "IF": raiseValueError(f"a picture of mode {img.mode!r} has no agreed range of grey; scale it to 8 bit first, e.g. for one of 16 bit Image.fromarray((np.asarray(img) / 257).round().astype('uint8'))")
+    if img.mode[0] in "IF": raise ValueError(f"a picture of mode {img.mode!r} has no agreed range of grey; scale it to 8 bit first, e.g. for one of 16 bit Image.fromarray((np.asarray(img) / 257).round().astype('uint8'))")
     if img.has_transparency_data:
         img = (img.convert("LA") if img.mode == "La" else img).convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", img.size, background), img).convert("RGB")
@@ -274,7 +274,7 @@ def to_rgbs(
     "A list of pictures, each through `to_rgb`; in errors they are counted from 0."
     from PIL import Image
     if isinstance(images, Image.Image) or getattr(images, "ndim", 4) < 4: return [to_rgb(images, background)]
-    if isinstance(images, (str, bytes, os.PathLike, dict)) or not hasattr(images, "__iter__"): raise TypeError(f"expected a PIL picture or a list of PIL pictures, got {shorten(images)} ({type(images).__name__})" + ("; open a file with open_picture(path)" if isinstance(images, (str, os.PathLike)) else ""))
+    if isinstance(images, (str, bytes, os.PathLike, dict)) or not hasattr(images, "__iter__"): raise TypeError(f"expected a list or a generator of PIL pictures, got {shorten(images)} ({type(images).__name__})" + ("; open a file with open_picture(path)" if isinstance(images, (str, os.PathLike)) else ""))
     def one(k, im):
         try: return to_rgb(im, background)
         except (TypeError, ValueError) as e: raise type(e)(f"picture {k}: {e}" if len(images) > 1 else str(e)) from None
