@@ -136,7 +136,7 @@ def read_picture(
         else: _single(img, name)
         res = _careful(name, lambda: ImageOps.exif_transpose(img))
         f.seek(0)
-        if img.format == "PNG" and b"IEND" not in f.read(): raise ValueError(_damaged(name, "it is cut off"))
+        if img.format == "PNG" and b"IEND\xaeB`\x82" not in f.read(): raise ValueError(_damaged(name, "it is cut off"))
     return res
 
 
@@ -150,6 +150,7 @@ def picture_size(
 
 
 def _seen_size(img, name):
+    _there(img, name)
     lies = img.format != "TIFF" and _careful(name, lambda: img.getexif().get(0x0112)) in (5, 6, 7, 8) # Pillow turns a TIFF itself
     return img.size[::-1] if lies else img.size
 
@@ -200,6 +201,10 @@ def _small_enough(img, name):
     if Image.MAX_IMAGE_PIXELS is not None and img.width * img.height > Image.MAX_IMAGE_PIXELS: raise ValueError(_too_large(name, f"{img.width}x{img.height}"))
 
 
+def _there(img, name):
+    if not img.width * img.height: raise ValueError(f"{name} has {img.width}x{img.height} pixels: there is nothing in it")
+
+
 def _single(img, name):
     n = 1 if getattr(img, "format", None) == "MPO" else _careful(name, lambda: getattr(img, "n_frames", 1)) # MPO: a phone's JPEG, with a preview or a depth map behind the photo
     if n > 1 and not img.tell(): raise ValueError(f"{name} holds {n} pictures, and it was not said which one: open_picture(file, frame=0) takes the first; of an open PIL picture give its copy(), or seek(k) before")
@@ -234,7 +239,7 @@ def as_seen(
     "The first half of `to_rgb`. Raises `TypeError` and `ValueError` for what is no picture, is empty, holds several frames, is too large or cannot be decoded."
     from PIL import Image, ImageFile, ImageOps
     if not isinstance(img, Image.Image): raise TypeError(f"expected a PIL picture, got {shorten(img)} ({type(img).__name__})" + ("; open a file with open_picture(path)" if isinstance(img, (str, bytes, os.PathLike)) else ""))
-    if not img.width * img.height: raise ValueError(f"{_called(img)} has {img.width}x{img.height} pixels: there is nothing in it")
+    _there(img, _called(img))
     if isinstance(img, ImageFile.ImageFile): _small_enough(img, _called(img)); _single(img, _called(img))
     return _careful(_called(img), lambda: ImageOps.exif_transpose(img))
 
@@ -255,9 +260,10 @@ def _from_array(x, values=None):
         if bad := int((~np.isfinite(x)).sum()): raise ValueError(f"{bad} of {x.size} values of {what} are NaN or inf: no picture can be made of them")
         lo, hi = x.min(), x.max()
         if values is None: raise ValueError(f"expected a PIL picture or bytes, got {what} of {x.dtype}, from {lo:g} to {hi:g}, and nobody can see what is black and white in it: say to_rgb(x, values=(0, 1)), or values=(-1, 1)")
-        try: black, white = map(float, values); scale = 255 / (white - black); assert 0 < scale < 1e9
-        except (TypeError, ValueError, ZeroDivisionError, AssertionError): raise ValueError(f"values must be what black and white are, e.g. (0, 1) or (-1, 1), got {shorten(values)}") from None
-        x = ((x.astype(float) - black) * scale).round()
+        try: black, white = map(float, values if isinstance(values, (list, tuple)) else ())
+        except (TypeError, ValueError): black = white = 0.
+        if not 1e-6 < white - black < float("inf"): raise ValueError(f"values must be what black and white are, e.g. (0, 1) or (-1, 1), got {shorten(values)}")
+        x = ((x.astype(float) - black) * (255 / (white - black))).round()
         if x.min() < 0 or x.max() > 255: raise ValueError(f"{what} goes from {lo:g} to {hi:g}, beyond values=({black:g}, {white:g}): say the right ones, or cut off what is beyond with clip({black:g}, {white:g})")
         x = x.astype(np.uint8)
     elif values is not None: raise TypeError(f"values={shorten(values)} is for an array of floats; {what} is of {x.dtype}")
