@@ -14,7 +14,7 @@ SIDES = st.integers(1, 40)
 FLIPS = {1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE, # how a picture is laid down so that its EXIF tag turns it back
          6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_270}
 GREY, BW = ("L", "LA", "La"), ("1",)
-OFF = {"YCbCr": 3, "HSV": 4, "LAB": 4, "RGBa": 2, "La": 2} # rounding of the mode itself, of 255
+OFF = {"YCbCr": 2, "HSV": 3, "LAB": 16, "RGBa": 1, "La": 1} # the mode's own rounding, measured, of 255: 8 bits of Lab do not hold pure green
 
 
 def blocks(w, h, mode="RGB"):
@@ -67,7 +67,7 @@ def test_every_mode_is_the_same_picture(mode, w, h, ground):
 
 HOLDS = {("PNG", ()): ("1", "L", "L+", "LA", "P", "P+", "RGB", "RGBA"), ("TIFF", ()): ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"), ("TIFF", (("compression", "tiff_lzw"),)): ("L", "RGB", "RGBA"), ("BMP", ()): ("1", "L", "P", "RGB"),
          ("GIF", ()): ("1", "L", "P", "P+"), ("WEBP", (("lossless", True), ("exact", True))): ("RGB", "RGBA"), ("WEBP", (("quality", 100),)): ("RGB",), ("JPEG", (("quality", 100), ("subsampling", 0))): ("L", "RGB", "CMYK")}
-LOSSY = {"JPEG": 12, "WEBP": 110} # of 255, at the edges of blocks; their mean is held to 3 and 12 below
+LOSSY = {"JPEG": (6, 1), "WEBP": (90, 14)} # the largest and the mean difference of 255; WebP halves the colours' resolution
 
 
 @few
@@ -80,10 +80,9 @@ def test_every_file_is_the_same_picture(case, turn, w, h):
     if mode.endswith("+"): more["transparency"] = in_mode(*blocks(w, h, mode[0]), mode)[0].info["transparency"]
     img.save(f := io.BytesIO(), fmt, **more); data = f.getvalue()
     got = to_rgb(read_picture(data)); want = seen(rgb, alpha, (255, 255, 255))
-    assert got.size == (w, h) == picture_size(data)
-    lossy = LOSSY.get(fmt, 0) if kw and fmt != "TIFF" and "lossless" not in dict(kw) else 0
-    assert off(got, want) <= lossy + OFF.get(mode, 0) + (alpha is not None)
-    if lossy: assert np.abs(np.asarray(got, float) - want).mean() <= (3 if fmt == "JPEG" else 12)
+    assert got.size == (w, h) == picture_size(data) == read_picture(data).size
+    most, mean = LOSSY[fmt] if "quality" in more else (OFF.get(mode, 0) + (alpha is not None), 8)
+    assert off(got, want) <= most and np.abs(np.asarray(got, float) - want).mean() <= mean
     with Image.open(io.BytesIO(data)) as lazy: assert to_rgb(lazy).tobytes() == got.tobytes()
     assert open_picture(data).tobytes() == got.tobytes()
 
