@@ -11,7 +11,7 @@ __all__ = ['animate']
 import hashlib, json, os, re, torch
 from pathlib import Path
 from PIL import Image, ImageOps
-from .core import atomic, generators, pick_seeds, shorten, strict, to_pil, to_rgb, to_tensor
+from .core import atomic, generators, pick_seeds, read_picture, shorten, strict, to_pil, to_rgb, to_rgbs, to_tensor
 from .generate import _config, _draw, _made, _model
 from .keyframes import parse_prompts, parse_schedule, plot_schedules
 from .latents import check_size, encode
@@ -140,7 +140,7 @@ def _film(mode, video, size):
         video_frames(video); digest = hashlib.sha256(Path(video).read_bytes()).hexdigest()
         return lambda: video_frames(video, size=size), f"not recorded: the film {Path(video).name}, sha256 {digest}"
     if not isinstance(video, (list, tuple)) or not video: raise TypeError(f"animation_mode 'video' needs video=, a film's file name or a list of PIL pictures, got {shorten(video)}")
-    imgs = [to_rgb(im) for im in video]; digest = hashlib.sha256(b"".join(im.tobytes() for im in imgs)).hexdigest()
+    imgs = to_rgbs(video); digest = hashlib.sha256(b"".join(im.tobytes() for im in imgs)).hexdigest()
     return lambda: (ImageOps.fit(im, size, Image.Resampling.LANCZOS) for im in imgs), f"not recorded: {len(imgs)} pictures, sha256 {digest}"
 
 
@@ -186,7 +186,7 @@ def _frames(pipe, settings, plan, out, only):
     have = lambda k: out is not None and path(k).is_file()
     one = (lambda k: _matrix_2d(*(v[n][k] for n in _MOVES["2D"]))) if mode == "2D" else (lambda k: _matrix_3d(*(v[n][k] for n in _MOVES["3D"])))
     def load(k):
-        try: settings_k = read_settings(path(k)); im = Image.open(path(k)).convert("RGB")
+        try: settings_k = read_settings(path(k)); im = to_rgb(read_picture(path(k)))
         except (OSError, ValueError) as e: raise OSError(f"the frame {path(k).name} cannot be read ({type(e).__name__}): remove it, and it is drawn again") from None
         im.info = dict(sdcourse=settings_k); return im
     def motion(ks): # the way of several frames in one matrix, so that a picture is resampled once

@@ -163,13 +163,13 @@ class _Run:
 
     def film(self, frames):
         "The frames' files, as they are said, and the film made of them."
-        from PIL import Image
+        from sdcourse.core import picture_size, read_picture
         from sdcourse.show import save_gif, save_mp4
         for p in frames: self.say(p)
         if self.o["film"] == "none": return
-        zoom = max(1, 256 // min(Image.open(frames[0]).size))
+        zoom = max(1, 256 // min(picture_size(frames[0])))
         to = self.folder/f"film.{self.o['film']}"
-        (save_mp4 if self.o["film"] == "mp4" else save_gif)((Image.open(p) for p in frames), to, fps=self.o["fps"], zoom=zoom)
+        (save_mp4 if self.o["film"] == "mp4" else save_gif)((read_picture(p) for p in frames), to, fps=self.o["fps"], zoom=zoom)
         self.say(to, {}, frames=len(frames), fps=self.o["fps"])
 
 
@@ -226,7 +226,7 @@ def _inpaint(image, mask, prompt, n, **o):
     """
     from sdcourse.inpainting import inpaint
     from sdcourse.redraw import open_picture
-    run = _Run(o, prompt); img, hole = open_picture(image), open_picture(mask); pipe = run.pipe()
+    run = _Run(o, prompt); img, hole = open_picture(image), open_picture(mask, mask=True); pipe = run.pipe()
     if img.size != hole.size: raise ValueError(f"{image} is {img.width}x{img.height} and {mask} {hole.width}x{hole.height}: a mask must have the size of its picture")
     img, hole = run.picture(img, pipe, image), run.picture(hole, pipe, mask).convert("L").point(lambda v: 255 * (v > 127))
     _in_batches(run, n, lambda **kw: inpaint(pipe, prompt, img, hole, **kw, **_keywords(o, f"strength {_KEYS}")))
@@ -407,7 +407,7 @@ def _weights(text):
 
 
 def _run_file(run, file, pipe, axes=None, grid=None):
-    from PIL import Image
+    from sdcourse.core import read_picture
     from sdcourse.jobs import job_name, read_jobs, run_jobs
     rows = read_jobs(file); names = [run.folder/job_name(r) for r in rows]; there = sum(p.exists() for p in names)
     if there: click.echo(f"{there} of {len(rows)} pictures are there already", err=True)
@@ -417,7 +417,7 @@ def _run_file(run, file, pipe, axes=None, grid=None):
         from sdcourse.show import labelled_grid, save_png
         long = {k: v for k, v in axes.items() if len(v) > 1}; *down, across = list(long.items()) or [("seed", axes["seed"])]
         def label(k, v): return str(v) if k in ("prompt", "negative_prompt") and v else f"lora {', '.join(Path(s).name for s in v)}" if k == "lora" else f"{k.replace('num_inference_', '').replace('_scale', '').replace('_', ' ')} {v:g}" if isinstance(v, float) else f"{k.replace('num_inference_', '').replace('_', ' ')} {v or 'none'}"
-        imgs = [Image.open(p) for p in names]; zoom = 2 if imgs[0].width <= 128 else 1 # in the order of the axes, as the rows are
+        imgs = [read_picture(p) for p in names]; zoom = 2 if imgs[0].width <= 128 else 1 # in the order of the axes, as the rows are
         side = [", ".join(label(k, v) for (k, _), v in zip(down, c)) for c in product(*(v for _, v in down))]
         page = labelled_grid(imgs, side if down else None, [label(across[0], v) for v in across[1]], zoom=zoom)
         run.say(save_png(page, grid, dict(mode="grid", pictures=[p.name for p in names])), dict(mode="grid"))

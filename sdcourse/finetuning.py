@@ -176,10 +176,10 @@ def _shots(folder): return sorted(p for p in folder.glob("step-*.png") if p.stem
 
 def _develop(folder, film, fps=8):
     "The film of the pictures that are there."
-    from PIL import Image
+    from sdcourse.core import read_picture
     from sdcourse.show import save_gif, save_mp4
     if not _shots(folder): raise ValueError(f"{film.name} would be empty: no step is left to make, and {folder} holds no pictures of earlier ones")
-    return (save_mp4 if film.suffix.lower() == ".mp4" else save_gif)((Image.open(p) for p in _shots(folder)), film, fps=fps)
+    return (save_mp4 if film.suffix.lower() == ".mp4" else save_gif)((read_picture(p) for p in _shots(folder)), film, fps=fps)
 
 # %% ../nbs/89b_finetune_commands.ipynb #923e40b3
 @click.command("finetune")

@@ -102,6 +102,8 @@ def _row(row, where=""):
     for k in row:
         if k not in takes and k not in ("mode", "model", *_BESIDE): raise TypeError(f"{where}{row['mode']}() has no argument {k}={shorten(row[k])} for a job" + (f"; did you mean {like}=?" if (like := nearest(k, [*takes, *_BESIDE])) else f"; it takes {', '.join([*takes, *_BESIDE])}"))
     if missing := [k for k, p in takes.items() if p.default is p.empty and k not in row]: raise ValueError(f"{where}the job has no {missing[0]}")
+    for k in ("image", "mask"):
+        if isinstance(row.get(k), str): raise TypeError(f"{where}{k}= must be a PIL picture, got {shorten(row[k])}: open it with open_picture(...{', mask=True' if k == 'mask' else ''})")
     if row.get("seed") is None: raise ValueError(f"{where}the job has no seed: without one it would be another picture each time")
     pick_seeds(row["seed"])
     return row

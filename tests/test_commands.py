@@ -197,7 +197,7 @@ def test_a_film_goes_on_with_the_same_lora_only(sd, anew, taught, begin, says):
 
 BAD = [ # arguments, what is said
     (["sweep", "a", "--lora", "nowhere:0,1"], "no folder nowhere"), (["sweep", "a", "--lora", "lcm:1,x"], "the weight of the LoRA lcm must be a number, got 'x'"), (["sweep", "a", "--embedding", "nowhere"], "no folder nowhere"),
-    (["img2img", "nowhere.png", "a fox"], "no picture 'nowhere.png'"), (["img2img", "text.png", "a fox"], "no picture that Pillow can read"), (["img2img", "fox", "a fox", "--strength", "1.5"], "between 0"),
+    (["img2img", "nowhere.png", "a fox"], "no picture 'nowhere.png'"), (["img2img", "text.png", "a fox"], "no picture that is read here"), (["img2img", "fox", "a fox", "--strength", "1.5"], "between 0"),
     (["img2img", "fox", "a fox", "--strength", "0"], "strength 0"), (["img2img", "fox", "a fox", "--out", "fox.jpg"], "name it fox.png"), (["img2img", "fox", "a fox", "--seed", "-1"], "between 0 and"),
     (["img2img", "fox", "a fox", "--width", "65"], "nearest are 64 and 68"), (["img2img", "fox", "a fox", "--fit", "squeeze"], "'squeeze'"), (["img2img", "fox", "a fox", "--model", "pockett"], "did you mean 'pocket'"),
     (["img2img", "fox"], "Missing argument"), (["dream"], "Missing argument"), (["dream", "a", "b", "--frames", "0"], "0 is not in the range"), (["dream", "a", "b", "--seed", "x"], "'x' is no whole number"),

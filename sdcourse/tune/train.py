@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 import torch
-from ..core import atomic, best_dtype, nearest, shorten, strict, to_rgb, to_tensor, write_manifest
+from ..core import atomic, best_dtype, nearest, read_picture, shorten, strict, to_rgb, to_tensor, write_manifest
 from ..latents import check_size
 from ..files import _crc, hub_file, read_weights, said_in
 from ..models import LORAS, _quiet
@@ -127,7 +127,11 @@ def _as_data(data, pipe, name="data", least=1):
         for t in (c, *f):
             if not isinstance(t, str) or not t.strip(): raise ValueError(f"the caption of {n} is {shorten(t)}: say what the picture shows, or leave it out")
         forms.append(tuple(f) or (c,))
-    images = [to_rgb(im) for im in data.images]; sizes = [im.size for im in images]
+    images = []
+    for n, im in zip(data.names, data.images):
+        try: images.append(to_rgb(im))
+        except (TypeError, ValueError) as e: raise type(e)(f"{n}: {e}") from None
+    sizes = [im.size for im in images]
     for n, s in zip(data.names, sizes):
         if s != sizes[0]: raise ValueError(f"{n} has {s[0]}x{s[1]} pixels and {data.names[0]} {sizes[0][0]}x{sizes[0][1]}: pictures of one training must have one size; load_data(folder, size=...) brings them to one")
     try: check_size(pipe, sizes[0][1], sizes[0][0])
@@ -501,10 +505,9 @@ def _with_prior(pipe, data, class_data, c):
 
 def _class_pictures(pipe, data, c, n=64):
     "What the model itself draws of the class; kept with the checkpoints, for a resumed training must see the same."
-    from PIL import Image
     from sdcourse.generate import txt2img
     folder = c.out/"class" if c.out else None
-    if folder and folder.is_dir(): return [Image.open(p).convert("RGB") for p in sorted(folder.glob("*.png"))]
+    if folder and folder.is_dir(): return [to_rgb(read_picture(p)) for p in sorted(folder.glob("*.png"))]
     images = txt2img(pipe, c.class_prompt, n=n, seed=c.seed, batch_size=max(1, 16 * 64 * 64 // (data.images[0].height * data.images[0].width)), height=data.images[0].height, width=data.images[0].width)
     if folder:
         with atomic_folder(folder) as f:
