@@ -9,7 +9,7 @@ __all__ = ['POCKET', 'MODELS', 'LORAS', 'PICTURE_SETS', 'SCHEDULERS', 'DEPTH_MOD
            'doctor']
 
 # %% ../nbs/82_models.ipynb #c9d121ce
-import hashlib, json, os, sdcourse
+import gc, hashlib, json, os, sdcourse
 from contextlib import contextmanager
 from pathlib import Path
 from .core import best_device, best_dtype, check_device, nearest, shorten, strict
@@ -51,6 +51,15 @@ def verify(
         if (got := hashlib.sha256(file.read_bytes()).hexdigest()) != want["sha256"]: raise OSError(f"{file} is damaged: expected sha256 {want['sha256']}, found {got}. {fix}")
 
 
+@contextmanager
+def _no_gc():
+    "Without the garbage collector, which goes through all that torch and diffusers define again and again while they load, and finds nothing: a quarter of a process's start."
+    on = gc.isenabled(); gc.disable()
+    try: yield
+    finally:
+        if on: gc.enable()
+
+
 def _hint(word, known):
     like = nearest(word, known)
     return (f"; did you mean {like!r}?" if like else "") + f" Known: {', '.join(known)}"
@@ -69,6 +78,7 @@ def _check_folder(folder):
 
 # %% ../nbs/82_models.ipynb #45eb5e20
 @strict
+@_no_gc()
 def load(
     name: str = "pocket", # a name of `MODELS`, any hub id "owner/name", or a local folder in diffusers' form
     *,
