@@ -87,7 +87,7 @@ def memory_batch(sizes=(1, 2, 4, 8, 16)):
 
 @contextmanager
 def clocked(**functions):
-    "{name: seconds} that pass inside of functions, given as name=(owner, attribute), while the block runs."
+    "{name: seconds of a core} that pass inside of functions, given as name=(owner, attribute), while the block runs."
     spent = dict.fromkeys(functions, 0.); undo = []
     for name, (owner, attribute) in functions.items():
         inner = getattr(owner, attribute); own = attribute in vars(owner)
@@ -106,7 +106,7 @@ def clocked(**functions):
 
 
 def overhead(pipe, sides, turns):
-    "For each side, a function that draws with `pipe`: the seconds outside of UNet, VAE and text encoder as a share of those in UNet and VAE, and those in the text encoder."
+    "For each side, a function that draws with `pipe`: the seconds of a core outside of UNet, VAE and text encoder as a share of those in UNet and VAE, and those in the text encoder."
     res = {name: dict(around=[], text=[]) for name in sides}
     for turn in range(turns + 1):
         for name in list(sides)[::1 if turn % 2 else -1]:
@@ -123,7 +123,7 @@ KINDS = {"convolution": ("Conv2d",), "self-attention": ("attn1",), "cross-attent
 
 
 def profile(pipe, draw, turns):
-    """{pictures at a time: {part: median seconds for each picture}}: text encoder; of the UNet its convolutions, attention, feed-forward layers, norms and the rest, which is activations, additions and Python; scheduler; VAE; what is around them.
+    """{pictures at a time: {part: median seconds of a core for each picture}}: text encoder; of the UNet its convolutions, attention, feed-forward layers, norms and the rest, which is activations, additions and Python; scheduler; VAE; what is around them.
 
     `draw(pipe, n)` draws n pictures. Clocks are hooks on the modules; no part contains another."""
     from sdcourse.models import get_scheduler
@@ -167,12 +167,12 @@ def figure(result, path):
         for values, y, alpha in ((one, k - .2, 1), (many, k + .2, .55)):
             v = values[part] * 1000; ax.barh(y, v, .38, color=COLOURS[part] if part != "UNet: the rest" else "#9aa5ab", alpha=alpha)
             ax.text(v + max(one.values()) * 8, y, f"{v:.1f}", va="center", fontsize=8)
-    ax.set_yticks(range(len(parts)), parts); ax.invert_yaxis(); ax.set_xlabel("milliseconds a picture"); ax.margins(x=.1)
+    ax.set_yticks(range(len(parts)), parts); ax.invert_yaxis(); ax.set_xlabel("milliseconds of one core, for each picture"); ax.margins(x=.1)
     ax.set_title(f"A picture of the pocket model, 25 steps: dark, alone ({sum(one.values()) * 1000:.0f} ms);\nlight, one of eight drawn together ({sum(many.values()) * 1000:.0f} ms)", fontsize=10, loc="left")
     for side in ("top", "right"): ax.spines[side].set_visible(False)
     fig.tight_layout(); f = io.BytesIO(); fig.savefig(f); plt.close(fig)
     about = PngImagePlugin.PngInfo(); about.add_text("digest", digest(result))
-    Image.open(f).convert("RGB").quantize(64).save(path, "PNG", optimize=True, pnginfo=about)
+    Image.open(f).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, "PNG", optimize=True, pnginfo=about)
 
 
 # The lessons

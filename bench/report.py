@@ -75,10 +75,10 @@ def _tune(res):
 
 
 def _overhead(res):
-    o = {int(n): r for n, r in res.get("overhead", {}).items()}
+    o = res.get("overhead")
     if not o: return ("pipeline: 0.4 to 1.4 %", "&le; 3 %", OPEN, "", OPEN)
-    n = min(o); m, lo, hi = interval(o[n]["ours"]["around"]); p, *_ = interval(o[n]["plain"]["around"]); t, *_ = interval(o[n]["ours"]["text"]); pt, *_ = interval(o[n]["plain"]["text"])
-    return ("pipeline: 0.4 to 1.4 %", "&le; 3 %", f"{m:.1%} (diffusers' pipeline in turn with it {p:.1%}); the text encoder, called once by either, {t:.1%} ({pt:.1%})", f"{lo:.1%} to {hi:.1%}", "yes" if m <= .03 else "no")
+    (m, lo, hi), (p, *_), (t, *_), (pt, *_) = (interval(o[side][k]) for side, k in (("ours", "around"), ("plain", "around"), ("ours", "text"), ("plain", "text")))
+    return ("pipeline: 0.4 to 1.4 %", "&le; 3 %", f"{m:.1%} (diffusers' pipeline in turn with it {p:.1%}); the text encoder, called once by either, {t:.1%} ({pt:.1%})", f"{lo:.1%} to {hi:.1%}", "yes" if m <= .03 else f"no: a pocket picture is so cheap that checks, recipe and loop weigh {m - p:.1%} more than the pipeline's")
 
 
 def _start(name, field, goal, against=None):
@@ -91,7 +91,7 @@ def _start(name, field, goal, against=None):
             return (field, f"&le; {goal} s", f"{m:.2f} s ({c:.2f} s of a core)", f"{lo:.2f} to {hi:.2f}", "yes" if m <= goal else f"no: a bare `python -c pass` takes {interval(s['python'])[0]:.2f} s here" + ("" if c > goal else f", and {c:.2f} s of a core are within the goal: the machine was busy"))
         d, lo, hi = interval([a - b for a, b in zip(s[name], s[against])]); c = interval([a - b for a, b in zip(cpu[name], cpu[against])])[0]
         return (field, f"pipeline import + {goal} s", f"import {d:+.2f} s ({c:+.2f} s of a core); plain diffusers {interval([a - b for a, b in zip(s['plain'], s[against])])[0]:+.2f} s", f"{lo:+.2f} to {hi:+.2f}",
-                "yes" if d <= goal else f"no: its 25 steps alone take {interval(s['drawing'])[0]:.2f} s here" + ("" if c > goal else f", and {c:+.2f} s of a core are within the goal: the machine was busy"))
+                "yes" if max(d, c) <= goal else f"no: its 25 steps alone take {interval(s['drawing'])[0]:.2f} s here" + ("" if c > goal else f", and {c:+.2f} s of a core are within the goal: the machine was busy"))
     return row
 
 
@@ -112,10 +112,10 @@ def _faults(res):
     return (field, goal, said, "all of them, see `bench/faults.md`", "yes" if n >= 150 and not any(bad) else f"no: {bad[0]} silent, {bad[1]} obscure")
 
 
-def _gpu(key, field, goal, ok, tell):
+def _gpu(key, card, field, goal, ok, tell):
     def row(res):
         g = read("gpu").get(key)
-        return (field, goal, tell(g), g["device"], "yes" if ok(g) else "no: see `bench/gpu.md`") if g else (field, goal, "no graphics card was at hand; `python -m bench.gpu` is ready", "", OPEN)
+        return (field, goal, f"{g['device']}: {tell(g)}", "see `bench/gpu.md`", f"measured on another card than the {card}" if card not in g["device"] else "yes" if ok(g) else "no: see `bench/gpu.md`") if g else (field, goal, "no graphics card was at hand; `python -m bench.gpu` is ready", "", OPEN)
     return row
 
 
@@ -131,8 +131,8 @@ GOALS = { # what: how to find (the field, goal, measured, interval, reached) in 
     "new process to first picture": _start("first", "3.0 s, nine tenths of it imports", .5, against="pipeline"),
     "all lessons, executed offline": _lessons,
     "wrong inputs": _faults,
-    "SD 1.x on an H200, batch 8": _gpu("peak", "A100 32 to 39 % of the peak at best, H100 15 to 20 %", "&ge; 35 % of the measured bfloat16 peak, &le; 0.30 s a picture", lambda g: g["share"] >= .35 and g["seconds"] <= .3, lambda g: f"{g['share']:.0%} of {g['tflops']:.0f} TFLOP/s, {g['seconds']:.3f} s a picture ({g['how']})"),
-    "SD 1.x on a T4, one picture": _gpu("beside", "6.95 to 7.56 steps a second", "within 5 % of diffusers, in &le; 4 GB", lambda g: g["ratio"] >= .95 and g["gib"] <= 4e9 / 2**30, lambda g: f"{g['ours']:.2f} steps a second, diffusers {g['plain']:.2f} ({g['ratio']:.2f}); {g['gib']:.1f} GiB"),
+    "SD 1.x on an H200, batch 8": _gpu("peak", "H200", "A100 32 to 39 % of the peak at best, H100 15 to 20 %", "&ge; 35 % of the measured bfloat16 peak, &le; 0.30 s a picture", lambda g: g["share"] >= .35 and g["seconds"] <= .3, lambda g: f"{g['share']:.0%} of {g['tflops']:.0f} TFLOP/s, {g['seconds']:.3f} s a picture ({g['how']})"),
+    "SD 1.x on a T4, one picture": _gpu("beside", "T4", "6.95 to 7.56 steps a second", "within 5 % of diffusers, in &le; 4 GB", lambda g: g["ratio"] >= .95 and g["gib"] <= 4e9 / 2**30, lambda g: f"{g['ours']:.2f} steps a second, diffusers {g['plain']:.2f} ({g['ratio']:.2f}); {g['gib']:.1f} GiB"),
 }
 
 
@@ -166,7 +166,7 @@ def _start_table(res):
 def alt(p):
     "The figure in words."
     one, many = p["pictures"]["1"], p["pictures"]["8"]
-    return f"Where the time of a picture goes. One picture, {sum(one.values()) * 1000:.0f} ms: " + ", ".join(f"{k} {v / sum(one.values()):.0%}" for k, v in one.items()) + f". One of eight drawn together, {sum(many.values()) * 1000:.0f} ms: " + ", ".join(f"{k} {v / sum(many.values()):.0%}" for k, v in many.items()) + "."
+    return f"Where the time of a picture goes, in milliseconds of one core. One picture, {sum(one.values()) * 1000:.0f} ms: " + ", ".join(f"{k} {v / sum(one.values()):.0%}" for k, v in one.items()) + f". One of eight drawn together, {sum(many.values()) * 1000:.0f} ms: " + ", ".join(f"{k} {v / sum(many.values()):.0%}" for k, v in many.items()) + "."
 
 
 def page():
