@@ -12,7 +12,7 @@ import base64, hashlib, inspect, json, os, sdcourse
 from itertools import product
 from pathlib import Path
 from PIL import Image
-from .core import atomic, best_device, nearest, pick_seeds, shorten
+from .core import atomic, best_device, nearest, pick_seeds, shorten, tidy
 from .guidance import check_scale
 from .latents import check_size
 from .models import get_scheduler, load
@@ -144,7 +144,7 @@ def run_jobs(
 
 
 def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, progress):
-    out.mkdir(parents=True, exist_ok=True); loaded = (None, None)
+    out.mkdir(parents=True, exist_ok=True); tidy(out); loaded = (None, None)
     mine = [[r for r in b if not (out/job_name(r)).exists()] for b in _batches(rows, batch_size)[rank::world]]
     from tqdm.auto import tqdm
     with tqdm(total=sum(map(len, mine)), desc=f"process {rank + 1} of {world}" if world > 1 else "jobs", unit="picture", leave=False, disable=not progress) as bar:
@@ -152,11 +152,9 @@ def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, progress):
             if (model := batch[0]["model"]) != loaded[0]:
                 loaded = (model, pipe or load(model, device=device or _device()))
                 for r in (r for b in mine for r in b if r["model"] == model): _check(loaded[1], r)
-            for r, img in zip(batch, _draw_batch(loaded[1], [_inputs(r, path.parent) for r in batch]), strict=True):
-                file = out/job_name(r)
-                for left in out.glob(f".{file.stem}-*.png"): left.unlink(missing_ok=True) # of a killed process
-                save_png(img, file); bar.update()
-                yield r, file
+            imgs = _draw_batch(loaded[1], [_inputs(r, path.parent) for r in batch])
+            files = [save_png(img, out/job_name(r)) for r, img in zip(batch, imgs, strict=True)] # all, before somebody leaves the loop
+            bar.update(len(files)); yield from zip(batch, files)
 
 
 def _check(pipe, row):
