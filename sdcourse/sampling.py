@@ -114,7 +114,6 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         if hasattr(sc, "set_begin_index"): sc.set_begin_index(s * order)
         groups.append((s * order, rows, sc, {k: v for k, v in (("generator", [gens[k] for k in rows.tolist()]), ("eta", eta)) if k in takes}))
     room = Room(batch_size, "rows of the UNet (a guided picture is two)", lambda: _smaller(pipe))
-    half, full = "Load the model in float32: load(..., dtype=torch.float32)", "The weights or the embeddings are broken: load the model again"
     def advance(i):
         nonlocal latents
         t = sched.timesteps[i]; where = f"at step {i} of {len(sched.timesteps)} (timestep {float(t):g})"
@@ -129,10 +128,10 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         abar, kind = _abar(sched, i, t), sched.config.prediction_type
         def predict(x, k=slice(None)): # guided, for noisy latents of the pictures rows[k]
             r = rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu()], rescale, room)
+            check_finite(pred, f"in the prediction {where}", rows=r.tolist(), full="The weights or the embeddings are broken: load the model again")
             return pred, *x0_eps(x, pred, abar, kind)
         if before is None: pred, *_ = predict(xt[rows])
-        else: pred = _as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): predict(x, k)[1:]), abar, kind)
-        check_finite(pred, f"in the prediction {where}", rows=rows.tolist(), half=half, full=full if before is None else "Look at the prediction that before= returns, or load the model again")
+        else: pred = check_finite(_as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): predict(x, k)[1:]), abar, kind), f"in the prediction that before= returned {where}", full="Look for sqrt(0), log(0) or 0/0 in it")
         x0[rows], eps[rows] = x0_eps(xt[rows], pred, abar, kind)
         at = 0
         for _, r, sc, kw in live:
@@ -140,10 +139,10 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
             if mask is not None: # outside the mask: the known picture, with the noise of the next level
                 known = init[r] if i + 1 == len(sched.timesteps) else sc.add_noise(init[r], noise[r], sched.timesteps[i + 1].repeat(len(r)))
                 m = mask.to(noise).expand(len(noise), -1, -1, -1)[r]; latents[r] = (m * latents[r] + (1 - m) * known).to(dtype)
-        check_finite(latents, f"in the latents {where}", half=half, full=f"The scheduler cannot do this: another one, or another number of steps ({type(sched).__name__}, {n} steps)")
+        check_finite(latents, f"in the latents {where}", full=f"The scheduler cannot do this: another one, or another number of steps ({type(sched).__name__}, {n} steps)")
         step = Step(i, t, latents.clone(), eps, x0, xt)
         if after is None or (new := after(step)) is None: return step
-        latents = check_finite(new, f"in the latents that after= returned {where}", half=half, full="Return finite ones, or None to leave them as they are").clone()
+        latents = check_finite(new, f"in the latents that after= returned {where}", full="Return finite ones, or None to leave them as they are").clone()
         return step._replace(latents=new)
     for i in range(min(starts) * order, len(sched.timesteps)):
         with in_turn(pipe): step = advance(i)
