@@ -339,10 +339,9 @@ class Room:
 
 
 def clear_memory():
-    "Give back what a failed call has left: Python's garbage, and the memory that torch keeps for later on a GPU."
+    "Give back what a failed call has left on a GPU: Python's garbage, and the memory that torch keeps for later."
     import gc, torch
-    gc.collect()
-    if (kind := best_device()) != "cpu": getattr(torch, kind).empty_cache()
+    if (kind := best_device()) != "cpu": gc.collect(); getattr(torch, kind).empty_cache()
 
 # %% ../nbs/80_core.ipynb #f4code03
 _turns, _door = weakref.WeakKeyDictionary(), threading.Lock()

@@ -105,7 +105,7 @@ def test_nan_in_the_other_parts(pipe, calls_of, mode):
     for part, says in (("text encoder", "in the embeddings for prompt"), ("decoder", "from the autoencoder's decoder for picture"), *([("encoder", "from the autoencoder's encoder for picture")] if mode in ENCODES else [])):
         n = calls_of(part, mode); assert n
         for at in {0, n - 1}:
-            if mode == "steer" and part == "decoder" and at == 0: continue # that call is the loss's: `test_nan_in_a_loss`
+            if mode == "steer" and part == "decoder" and at == 0: continue # that call is the loss's: see below
             with disturbed(pipe, part, at, output=float("nan")), pytest.raises(FloatingPointError, match=f"NaN or inf {says} .*, in torch.float32. The weights are broken: load the model again"): MODES[mode](pipe)
 
 
@@ -143,7 +143,7 @@ def test_nan_in_the_scheduler(pipe):
 def test_half_precision_overflows_and_the_remedy_helps(tmp_path):
     "Decoder and encoder that overflow in float16, as those of large models do: the error names the type and the remedy, and the remedy is one."
     pipe = load(tiny.save(tmp_path), device="cpu")
-    pipe.vae.decoder.mid_block.resnets[0].conv1.weight.data *= 1e7; pipe.vae.encoder.conv_in.weight.data *= 1e6; pipe.vae.half()
+    pipe.vae.decoder.mid_block.resnets[0].conv1.weight.data *= 1e5; pipe.vae.encoder.conv_in.weight.data *= 2e5; pipe.vae.half()
     for mode, where in (("txt2img", "decoder"), ("img2img", "encoder")):
         with pytest.raises(FloatingPointError, match=rf"autoencoder's {where} .*, in torch.float16. Autoencoders overflow in half precision: pipe.vae.to\(torch.float32\) is enough"): MODES[mode](pipe)
     pipe.vae.to(torch.float32)
@@ -173,10 +173,10 @@ def test_memory_runs_out(pipe, clean, mode):
     "Fewer rows at a time give the same pictures (within 1/255), and it is said."
     want, got = clean(mode), {}
     for rows in (2, 1):
-        if mode == "attend" and rows == 1: continue # see below
+        if mode in ("attend", "steer") and rows == 1: continue # these need the two rows of a guided picture in one call
         with cramped(pipe, rows), warnings.catch_warnings(record=True) as said: warnings.simplefilter("always"); got[rows] = MODES[mode](pipe)
         assert max_difference(got[rows], want) <= 1 and all("for the same pictures" in str(w.message) for w in said if "memory" in str(w.message))
-        assert [w for w in said if "memory ran out with" in str(w.message)]
+        assert rows == 2 and mode in ("animate", "chain", "steer") or [w for w in said if "memory ran out with" in str(w.message)]
     assert [im.info.get("sdcourse", {}).get("seed") for im in got[2]] == [im.info.get("sdcourse", {}).get("seed") for im in want]
 
 
@@ -276,7 +276,7 @@ def test_what_is_finished_is_kept(pipe, clean, tmp_path):
     for error in (KeyboardInterrupt(), FloatingPointError("NaN"), MemoryError("full")):
         with pytest.raises(type(error)) as e: save_mp4(frames(error), film)
         assert film.read_bytes() == old and "the 3 frames before are kept as film-stopped.mp4" in e.value.__notes__
-        assert [im.getpixel((32, 32)) for im in video_frames(tmp_path/"film-stopped.mp4")] == pytest.approx([im.getpixel((0, 0)) for im in flat[:3]], abs=9); (tmp_path/"film-stopped.mp4").unlink()
+        assert max_difference(video_frames(tmp_path/"film-stopped.mp4"), flat[:3]) < 9; (tmp_path/"film-stopped.mp4").unlink()
     with pytest.raises(KeyError): save_mp4(frames(KeyError("a bug of the caller")), film)
     assert film.read_bytes() == old and sorted(p.name for p in tmp_path.iterdir()) == ["film.mp4", "jobs.jsonl", "out"]
 
