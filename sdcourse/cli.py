@@ -209,14 +209,14 @@ def handout(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())): raise FileExistsError(f"{folder} is there already and not empty: choose another folder, nothing is overwritten")
     if folder.exists(): # empty, and perhaps somebody stands in it: it stays the same folder
         with _aside(folder/"class") as new:
-            written = _handout(new, lessons, known)
+            written = _exercises(new, lessons, known)
             for p in new.iterdir(): os.rename(p, folder/p.name)
     else:
-        with atomic_folder(folder) as new: written = _handout(new, lessons, known)
+        with atomic_folder(folder) as new: written = _exercises(new, lessons, known)
     return [folder/p for p in written]
 
 
-def _handout(folder, lessons, known):
+def _exercises(folder, lessons, known):
     "The files of `handout`, relative to `folder`."
     import json
     def cell(id, kind, text): return dict(cell_type=kind, id=id, metadata={}, source=text.splitlines(keepends=True)) | ({} if kind == "markdown" else dict(execution_count=None, outputs=[]))

@@ -217,15 +217,23 @@ def _aside(path):
                 (top := folder/".writing").mkdir(exist_ok=True); _sweep(top)
                 work = Path(tempfile.mkdtemp(prefix=f"{_HOST}-", dir=top)); held = _hold(work)
         yield work/path.name
-    except OSError as e:
-        if e.errno in (errno.EACCES, errno.EROFS) and held is None: raise PermissionError(f"no right to write {path.name} to the folder {folder}: choose another") from None
-        if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): raise
-        full = OSError(f"no room to write {path.name} to the folder {folder} ({e.strerror}): make room, or choose another; what was there is as it was"); full.errno = e.errno
+    except Exception as e:
+        if held is None and isinstance(e, OSError) and e.errno in (errno.EACCES, errno.EROFS): raise PermissionError(f"no right to write {path.name} to the folder {folder}: choose another") from None
+        if (number := _no_room(e)) is None: raise
+        full = OSError(f"no room to write {path.name} to the folder {folder} ({os.strerror(number)}): make room, or choose another; what was there is as it was"); full.errno = number
         raise full from None
     finally:
         if work is not None: shutil.rmtree(work, ignore_errors=True)
         if held is not None: os.close(held)
         with suppress(OSError): (folder/".writing").rmdir() # if nobody else writes here
+
+
+def _no_room(e):
+    "The number of the system's error where a full disk is behind an exception, in whatever words its writer put it; else None."
+    while e is not None:
+        number = e.errno if isinstance(e, OSError) else int(m[1]) if (m := re.search(r"os error (\d+)", str(e))) else errno.ENOSPC if os.strerror(errno.ENOSPC) in str(e) else None
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): return number
+        e = e.__cause__ or e.__context__
 
 
 def _hold(work):

@@ -235,7 +235,7 @@ def _encode(frames, path, fps, zoom, args):
             ended.add_note(f"the {count} frames before are kept as {kept.name}")
         if ended: raise ended
         if code:
-            log.seek(0); said = log.read().decode(errors="replace").strip().splitlines(); raise OSError(f"ffmpeg could not write {path.name}: {said[-1] if said else f'exit code {code}'}; what was there is as it was")
+            log.seek(0); said = log.read().decode(errors="replace").strip().splitlines(); raise OSError(f"ffmpeg could not write {path.name}: {said[-1] if said else f'exit code {code}'}. Is there room in {path.parent}? What was there is as it was")
     return path
 
 

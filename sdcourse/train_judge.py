@@ -161,7 +161,7 @@ def train_judge_net(
     data = iter(torch.utils.data.DataLoader(JudgeData(rgba, rows, classes, batch=batch, seed=seed, start=i), batch_size=None, num_workers=1, prefetch_factor=4))
     begin = saved = time.time() - spent; seen = []
     def save():
-        with atomic(ck) as tmp: torch.save(dict(net=net.state_dict(), opt=opt.state_dict(), i=i, spent=time.time() - begin), tmp)
+        with atomic(ck) as tmp, open(tmp, "wb") as f: torch.save(dict(net=net.state_dict(), opt=opt.state_dict(), i=i, spent=time.time() - begin), f)
     while (now := time.time() - begin) < minutes * 60:
         for g in opt.param_groups: g["lr"] = lr * min(1, (i + 1) / 200) * (.5 + .5 * math.cos(math.pi * now / minutes / 60))
         x, y = next(data)

@@ -90,7 +90,7 @@ def fit(
     begin = saved = time.time(); at = i; used = lambda: spent + time.time() - begin
     progress = lambda: i / steps if steps is not None else used() / (minutes * 60)
     def save():
-        with atomic(ck) as t: torch.save(dict(parts={k: p.state_dict() for k, p in parts.items()}, opt=opt.state_dict(), i=i, spent=used()), t)
+        with atomic(ck) as t, open(t, "wb") as f: torch.save(dict(parts={k: p.state_dict() for k, p in parts.items()}, opt=opt.state_dict(), i=i, spent=used()), f) # to a file of Python's: torch's own does not say that the disk is full
     while (p := progress()) < 1 and (call_minutes is None or time.time() - begin < call_minutes * 60):
         for g in opt.param_groups: g["lr"] = lr * learning_rate(i, p, warmup, cooldown)
         loss, log = step(i)

@@ -272,4 +272,4 @@ def test_full_disk(tmp_path):
     "No room for more than 64 bytes in a file: an error that says so, names the file and the remedy; older files as they were, and nothing left behind."
     said = dict(l.removeprefix("SAID ").split(" | ") for l in python(CHILD, tmp_path, "full", 0, timeout=600).splitlines() if l.startswith("SAID"))
     assert said.keys() == WRITERS.keys()
-    for name, text in said.items(): assert ("no room to write" in text or "could not" in text) and ("make room" in text or "as it was" in text), (name, text)
+    for name, text in said.items(): assert ("no room to write" in text or "could not" in text) and ("make room" in text or "Is there room" in text), (name, text)
