@@ -139,7 +139,7 @@ def copy_lessons(
     What was delivered is noted in `.sdcourse.json` beside them. Raises `OSError` when `folder` cannot be one."""
     import json
     from hashlib import sha256
-    from sdcourse.core import atomic
+    from sdcourse.core import atomic, tidy
     source, folder = lessons_folder(), Path(folder).expanduser()
     if folder.resolve().is_relative_to(source): raise ValueError(f"{folder} is where the lessons come from: choose another folder")
     try: folder.mkdir(parents=True, exist_ok=True)
@@ -150,6 +150,7 @@ def copy_lessons(
     rows = []
     for file in sorted([*source.glob("*.ipynb"), *source.glob("images/**/*")]):
         if not file.is_file(): continue
+        tidy((folder / file.relative_to(source)).parent)
         name, data = file.relative_to(source).as_posix(), _lesson(file); want, to = sha256(data).hexdigest(), folder / file.relative_to(source)
         has = sha256(to.read_bytes()).hexdigest() if to.exists() else None
         if has == want: what = "same"

@@ -66,6 +66,7 @@ def write_jobs(
     path = Path(path); rows = [_row(r, f"row {k}: ") for k, r in enumerate(rows, 1)]
     if not rows: raise ValueError("no jobs given: a file needs at least one row")
     if path.suffix != ".jsonl": raise ValueError(f"{path.name!r} does not end in .jsonl")
+    tidy(path.parent/"inputs")
     def aside(v):
         if not isinstance(v, dict) or v.get("kind") != "picture": return v
         file = path.parent/"inputs"/f"{v['sha256'][:24]}.png"; file.parent.mkdir(exist_ok=True)
