@@ -17,7 +17,7 @@ from .keyframes import parse_prompts, parse_schedule, plot_schedules
 from .latents import check_size, encode
 from .models import get_scheduler, suits
 from .motion import _BORDERS, _SAMPLINGS, _choice, _depth_of, _matrix_2d, _matrix_3d, _warp_2d, _warp_3d, match_color, video_frames
-from .record import pack, stamp, versions
+from .record import added_to, pack, stamp, versions
 from .show import read_settings, save_png
 from .text import _prompts, embed
 
@@ -116,7 +116,7 @@ def animate(
     settings = dict(prompts=prompts, frames=frames, image=image, animation_mode=mode, negative_prompt=negative_prompt, **{k: v for k, v in given.items() if k != "seed"}, depth=label, fov=fov, border=border, sampling=sampling, video=video_name,
                     blend_prompts=blend_prompts, cadence=cadence, color_coherence=color_coherence, seed=seed, seed_behavior=seed_behavior, num_inference_steps=steps, guidance_rescale=guidance_rescale,
                     scheduler=scheduler if scheduler is None or isinstance(scheduler, str) else type(scheduler).__name__, eta=eta, height=size[0], width=size[1], model=_model(pipe))
-    if out is not None: _open_folder(Path(out), old, settings, {k: given[k] for k in given if k in ("strength", "guidance_scale", "noise", "seed", *_MOVES[mode]) or k == "blend" and mode == "video"}, frames, prompts, blend_prompts)
+    if out is not None: _open_folder(Path(out), old, settings | (dict(added=added) if (added := added_to(pipe)) else {}), {k: given[k] for k in given if k in ("strength", "guidance_scale", "noise", "seed", *_MOVES[mode]) or k == "blend" and mode == "video"}, frames, prompts, blend_prompts)
     plan = dict(values=values, seeds=seeds, words=words, negatives=negatives, film=film, depth=depth, image=image, space={True: "lab", False: None}.get(color_coherence, color_coherence), size=size, steps=steps,
                 draw=dict(guidance_rescale=guidance_rescale, scheduler=scheduler, eta=eta))
     run = _frames(pipe, settings, plan, None if out is None else Path(out), frame)

@@ -305,8 +305,9 @@ def slug(
     text: str, # any text, a prompt say
     n: int = 60, # characters at most
 ) -> str: # lower case letters, digits and single dashes; "picture" when nothing is left
-    "A file name out of a text, which can never leave its folder."
-    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:n].strip("-") or "picture"
+    "A file name out of a text, which can never leave its folder, and which every system takes: Windows keeps `con` and its like for itself."
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower())[:n].strip("-") or "picture"
+    return f"{name}-picture" if re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name) else name
 
 # %% ../nbs/80_core.ipynb #f4code01
 def out_of_memory(

@@ -52,7 +52,7 @@ from .generate import _draw, _factor, _interval, _latents, _model
 from .guidance import check_scale
 from .latents import check_size, seeded_noise
 from .models import get_scheduler, suits
-from .record import fingerprint, pack, stamp
+from .record import added_to, fingerprint, pack, stamp
 from .sampling import denoise
 from .text import _prompts, embed
 
@@ -147,7 +147,7 @@ def _walk(pipe, prompts, *, seed, frames, loop, orbit, constant_speed, position,
     name = scheduler if isinstance(scheduler, str) else type(get_scheduler(pipe, scheduler)).__name__
     given = {k: pack(v) for k, v in (("prompt_embeds", prompt_embeds), ("negative_prompt_embeds", negative_prompt_embeds), ("latents", latents)) if v is not None}
     base = dict(prompts=words if len(words) > 1 else words[0], negative_prompt=negatives if len(negatives) > 1 else negatives[0], seed=seeds if len({*seeds}) > 1 else seeds[0], loop=loop, orbit=orbit, num_inference_steps=steps,
-                guidance_scale=many or grades[0].item(), guidance_rescale=guidance_rescale, guidance_interval=list(_interval(guidance_interval)), scheduler=name, eta=eta, **px, **given, model=_model(pipe), weights=fingerprint(pipe))
+                guidance_scale=many or grades[0].item(), guidance_rescale=guidance_rescale, guidance_interval=list(_interval(guidance_interval)), scheduler=name, eta=eta, **px, **given, model=_model(pipe), weights=fingerprint(pipe), **(dict(added=added) if (added := added_to(pipe)) else {}))
 
     def recipe(im, p, more={}): return stamp(im, "dream", **{**more, **base}, position=p)
 

@@ -17,8 +17,9 @@ import numpy as np, torch
 import sdcourse
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, dyed, load_icons, plain, plural, premultiply, recolor, scene, stands_out, _NO_COUNT, _OBJECTS, _OUTDOORS
 from .core import Room, atomic, keeping, shorten, strict, to_rgb, to_tensor, write_manifest
+from .files import read_weights, verify
 from .generate import txt2img
-from .models import load, verify
+from .models import load
 from .train_judge import JudgeNet
 
 # %% ../nbs/50_measure.ipynb #c94bf1b4
@@ -75,10 +76,10 @@ def load_judge(
     folder=JUDGE, # judge.safetensors, judge.json and manifest.json
 ) -> Judge:
     "The judge, from disk. Raises `OSError` that names the file, the expected and the found hash, and the remedy, when a byte is wrong."
-    from safetensors.torch import load_file
     folder = Path(folder); verify(folder); info = json.loads((folder/"judge.json").read_text(encoding="utf-8"))
     with torch.random.fork_rng(devices=[]): net = JudgeNet(info["classes"])
-    net.load_state_dict({k: v.float() for k, v in load_file(folder/"judge.safetensors").items()}, strict=False)
+    shapes = {k: v.shape for k, v in net.state_dict().items() if "num_batches" not in k}
+    net.load_state_dict({k: v.float() for k, v in read_weights(folder/"judge.safetensors", shapes).items()}, strict=False)
     return Judge(net.eval().requires_grad_(False), info["classes"], info["exam"])
 
 # %% ../nbs/50_measure.ipynb #dee740e6

@@ -161,6 +161,7 @@ def match_color(
 from pathlib import Path
 from PIL import ImageOps
 from .core import check_device
+from .files import hub_model
 from .models import DEPTH_MODELS
 
 
@@ -206,7 +207,7 @@ def depth_model(
     if isinstance(name, str):
         if name not in DEPTH_MODELS: raise ValueError(f"unknown depth model {name!r}; known: {', '.join(DEPTH_MODELS)}")
         from transformers import pipeline
-        run, label = pipeline("depth-estimation", model=DEPTH_MODELS[name]["ids"][0], device=check_device(device)), name
+        run, label = pipeline("depth-estimation", model=str(hub_model(DEPTH_MODELS[name]["ids"][0])), device=check_device(device), trust_remote_code=False, model_kwargs=dict(use_safetensors=True)), name
     else: run, label = name, type(name).__name__
     def depth(img):
         d = torch.as_tensor(run(to_rgb(img))["predicted_depth"]).detach().double().cpu().squeeze() # larger is nearer

@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/record.html.md"""
 __all__ = ['pack', 'unpack', 'versions', 'stamp', 'fingerprint', 'machine_of', 'numbers_hash', 'added_to']
 
 # %% ../nbs/84_record.ipynb #c3060b15
-import base64, hashlib, io, json, zlib
+import base64, hashlib, io, json, math, zlib
 from functools import lru_cache
 from .core import shorten
 
@@ -46,9 +46,11 @@ def unpack(
     try:
         if value["kind"] == "picture": res = Image.open(io.BytesIO(base64.b64decode(value["png"]))); res.load(); res = res.convert(value["mode"]); raw = res.tobytes()
         else:
-            raw = zlib.decompress(base64.b64decode(value["zlib"]))
-            dtype = getattr(torch, value["dtype"]); res = (torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)).reshape(value["shape"])
-    except (KeyError, ValueError, TypeError, OSError, AttributeError, RuntimeError, zlib.error) as e: raise ValueError(f"the {value['kind']} in this recipe cannot be read: {type(e).__name__}: {shorten(str(e))}") from None
+            dtype = getattr(torch, value["dtype"]); size = math.prod(value["shape"]) * dtype.itemsize
+            if size > 1 << 28: raise ValueError(f"too large: {size} bytes")
+            raw = zlib.decompressobj().decompress(base64.b64decode(value["zlib"]), max(1, size + 1)) # never more than it says
+            res = (torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)).reshape(value["shape"])
+    except (KeyError, ValueError, TypeError, OSError, AttributeError, RuntimeError, SyntaxError, Image.DecompressionBombError, zlib.error) as e: raise ValueError(f"the {value['kind']} in this recipe cannot be read: {type(e).__name__}: {shorten(str(e))}") from None
     if (got := hashlib.sha256(raw).hexdigest()) != value.get("sha256"): raise ValueError(f"the {value['kind']} in this recipe is damaged: expected sha256 {value.get('sha256')}, found {got}")
     return res
 

@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/replay.html.md"""
 __all__ = ['MODES', 'NOTES', 'recipe_of', 'said_added', 'replay', 'replay_report', 'history']
 
 # %% ../nbs/19_replay.ipynb #31de81be
-import base64, hashlib, html, inspect, io, json, os, warnings
+import base64, hashlib, html, inspect, io, json, os, re, warnings
 from itertools import islice
 from pathlib import Path
 import numpy as np, sdcourse
@@ -63,8 +63,11 @@ def _scheduler(name, config):
     "The recorded scheduler, with the noise schedule it had."
     import diffusers
     cls = getattr(diffusers, SCHEDULERS[name][0] if name in SCHEDULERS else str(name), None)
-    if cls is None: raise ValueError(f"the recipe's scheduler {shorten(name)} is none of diffusers {versions()['diffusers']}: it was made with {name} of another version or of your own, and cannot be replayed")
-    return cls(**config)
+    if not str(name in SCHEDULERS and SCHEDULERS[name][0] or name).endswith("Scheduler") or not hasattr(cls, "add_noise"): raise ValueError(f"the recipe's scheduler {shorten(name)} is none of diffusers {versions()['diffusers']}: it was made with {name} of another version or of your own, and cannot be replayed")
+    try:
+        if not 0 < int(config.get("num_train_timesteps", 1000)) <= 100_000: raise ValueError(f"num_train_timesteps={shorten(config['num_train_timesteps'])}")
+        return cls(**config)
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError, NotImplementedError) as e: raise ValueError(f"the recipe is damaged: its scheduler_config is none of {cls.__name__} ({shorten(str(e), 120)})") from None
 
 
 def _keywords(recipe, f, exact):
@@ -79,6 +82,7 @@ def _keywords(recipe, f, exact):
     if "scheduler_config" in recipe: kw["scheduler"] = _scheduler(kw.get("scheduler"), recipe["scheduler_config"])
     batch, make = recipe.get("batch"), MODES[recipe["mode"]][1]
     if not (batch and make and exact): return kw, 0
+    if not isinstance(batch, dict) or any(isinstance(v, bool) or not isinstance(v, int) or not 0 <= v <= 4096 for k, v in batch.items() if k in ("n", "prompts", "negatives", "images", "of", "at")): raise ValueError(f"the recipe is damaged: its batch says {shorten(batch)}")
     try: return make(kw, batch)
     except (KeyError, TypeError) as e: raise ValueError(f"the recipe is damaged: its batch says {shorten(batch)} ({type(e).__name__}: {e})") from None
 
@@ -111,7 +115,7 @@ def replay(
     name, want = recipe.get("model"), recipe.get("weights"); added = recipe.get("added") or []
     if pipe is None:
         if added: raise ValueError(f"this picture was drawn with {' and '.join(map(said_added, added))} in the model {shorten(name)}, which a recipe names and does not hold: load the model, load_trained() its folder into it, and give that: replay(img, pipe=...)")
-        if name not in MODELS and "/" not in str(name): raise ValueError(f"the recipe's model {shorten(name)} is none of load()'s names: it was a folder or a pipeline of your own. Give it: replay(img, pipe=load(folder))")
+        if not isinstance(name, str) or name not in MODELS and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name): raise ValueError(f"the recipe's model {shorten(name)} is none of load()'s names: it was a folder or a pipeline of your own. Give it: replay(img, pipe=load(folder))")
         pipe = load(name); give = "give the right pipe: replay(img, pipe=...), which also draws with another"
         if want and (got := fingerprint(pipe)) != want: raise ValueError(f"the recipe was made with weights {want} of model {name!r}, and the model of this name here has {got}: another version, or trained on since; {give}")
     elif list(map(_known, added)) != list(map(_known, has := added_to(pipe))): warnings.warn(f"the recipe was made with {' and '.join(map(said_added, added)) or 'a model without additions'}, this pipe has {' and '.join(map(said_added, has)) or 'none'}; the picture will not be the same", stacklevel=2)

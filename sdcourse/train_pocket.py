@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from .core import atomic, atomic_folder, best_device, best_dtype, nearest, write_manifest
+from .files import check_model, load_model, read_state, read_weights, save_state
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, load_icons, plural
 
 # %% ../nbs/86_train_pocket.ipynb #bb34dd61
@@ -84,13 +85,13 @@ def fit(
 ): # generator of dicts: `step`, `lr`, `progress` and what `step` logs (tensors)
     "Train until the budget is spent, with an atomic checkpoint each minute and one at the end. Raises `FloatingPointError` at a loss that is not finite; the last checkpoint stays."
     params = list(params); opt = torch.optim.AdamW(params, lr=lr, betas=(.9, .99), weight_decay=.01); i, spent = 0, 0.
-    if Path(ck).exists():
-        old = torch.load(ck, map_location=params[0].device, weights_only=True); i, spent = old["i"], old["spent"]; opt.load_state_dict(old["opt"])
-        for k, p in parts.items(): p.load_state_dict(old["parts"][k])
+    if (old := read_state(ck)) is not None:
+        i, spent = old["i"], old["spent"]; opt.load_state_dict(old["opt"])
+        for k, p in parts.items(): p.load_state_dict(old["parts"][k]); getattr(p, "to", lambda device: p)(params[0].device)
     begin = saved = time.time(); at = i; used = lambda: spent + time.time() - begin
     progress = lambda: i / steps if steps is not None else used() / (minutes * 60)
     def save():
-        with atomic(ck) as t, open(t, "wb") as f: torch.save(dict(parts={k: p.state_dict() for k, p in parts.items()}, opt=opt.state_dict(), i=i, spent=used()), f) # to a file of Python's: torch's own does not say that the disk is full
+        save_state(dict(parts={k: p.state_dict() for k, p in parts.items()}, opt=opt.state_dict(), i=i, spent=used()), ck)
     while (p := progress()) < 1 and (call_minutes is None or time.time() - begin < call_minutes * 60):
         for g in opt.param_groups: g["lr"] = lr * learning_rate(i, p, warmup, cooldown)
         loss, log = step(i)
@@ -161,8 +162,8 @@ class Run:
         from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
         if not (self.folder/name).is_dir(): raise FileNotFoundError(f"{self.folder/name} is not there yet: the stage {'clip' if name == 'text_encoder' else name!r} makes it")
         cls = dict(tokenizer=CLIPTokenizer, clip=CLIPModel, text_encoder=CLIPTextModel, vae=AutoencoderKL, start=UNet2DConditionModel)[name]
-        if name == "tokenizer": return cls.from_pretrained(self.folder/name)
-        return cls.from_pretrained(self.folder/name).float().to(self.device)
+        if name == "tokenizer": check_model(self.folder/name, weights=False); return cls.from_pretrained(self.folder/name, local_files_only=True)
+        return load_model(cls, self.folder/name).float().to(self.device)
 
     def batches(
         self,
@@ -292,15 +293,15 @@ def train_clip(
         with run.autocast(): o = model(input_ids=cut_padding(ids, tok.eos_token_id), pixel_values=x)
         loss, acc = contrastive(o.image_embeds, o.text_embeds, model.logit_scale)
         return loss, dict(loss=loss.detach(), acc=acc)
-    yield from fit(run.folder/"clip.pt", dict(model=model), model.parameters(), step, lr=r.clip_lr, warmup=r.warmup, cooldown=r.cooldown, **budget)
-    if _spent(run.folder/"clip.pt", **budget):
+    yield from fit(run.folder/"clip.safetensors", dict(model=model), model.parameters(), step, lr=r.clip_lr, warmup=r.warmup, cooldown=r.cooldown, **budget)
+    if _spent(run.folder/"clip.safetensors", **budget):
         with atomic_folder(run.folder/"text_encoder") as f: model.text_model.save_pretrained(f)
         with atomic_folder(run.folder/"clip") as f: model.save_pretrained(f)
 
 
 def _spent(ck, minutes=None, steps=None, **_):
     "Whether a stage has used up its budget."
-    old = torch.load(ck, map_location="cpu", weights_only=True, mmap=True)
+    old = read_state(ck)
     return old["i"] >= steps if steps is not None else old["spent"] >= minutes * 60
 
 # %% ../nbs/86_train_pocket.ipynb #49028f69
@@ -341,8 +342,8 @@ def train_vae(
             d = model.encode(x).latent_dist; noise = torch.randn(d.mean.shape, generator=run.generator("vae", i), device=run.device); xhat = model.decode(d.mean + d.std * noise).sample
         loss, l1, kl = vae_loss(x, xhat, d.mean, d.logvar, r.kl * min(1, i / 1000))
         return loss, dict(l1=l1.detach(), psnr=10 * torch.log10(4 / F.mse_loss(xhat.detach().float(), x)), kl=kl.detach())
-    yield from fit(run.folder/"vae.pt", dict(model=model), model.parameters(), step, lr=r.vae_lr, warmup=r.warmup, cooldown=r.cooldown, **budget)
-    if _spent(run.folder/"vae.pt", **budget):
+    yield from fit(run.folder/"vae.safetensors", dict(model=model), model.parameters(), step, lr=r.vae_lr, warmup=r.warmup, cooldown=r.cooldown, **budget)
+    if _spent(run.folder/"vae.safetensors", **budget):
         it = run.batches("latents", 128, 10**6)
         with torch.no_grad(): z = torch.cat([model.encode(next(it)[0]).latent_dist.sample(run.generator("vae", 10**6 + k)) for k in range(4)])
         model.register_to_config(scaling_factor=1 / z.std().item())
@@ -376,8 +377,8 @@ class LatentPool:
         k: int, # number of the shard
     ): # latents float16 (shard, 4, 16, 16), token ids int16 (shard, 77)
         "Augment, encode, and store shard `k`; or read it if it is there."
-        from safetensors.torch import load_file, save_file
-        if self.file(k).is_file(): return (d := load_file(self.file(k)))["z"].to(self.run.device), d["ids"].to(self.run.device)
+        from safetensors.torch import save_file
+        if self.file(k).is_file(): return (d := read_weights(self.file(k), whole_numbers=True))["z"].to(self.run.device), d["ids"].to(self.run.device)
         if self.next != k: self.it, self.next = self.run.batches("latents", self.run.recipe.shard, k), k
         x, ids = next(self.it); self.next += 1; gen = self.run.generator("latents", k)
         with self.run.autocast(): z = torch.cat([self.vae.encode(b).latent_dist.sample(gen).float() for b in x.split(256)]) * self.vae.config.scaling_factor
@@ -459,7 +460,7 @@ def train_unet(
     run, # a `Run`
     **budget, # how long: see `fit`
 ): # generator of logs: mse (unweighted), loss
-    "Stage 5: RUN/unet.pt, the UNet and the running mean of its weights (EMA). The text encoder and VAE stay as they are."
+    "Stage 5: RUN/unet.safetensors, the UNet and the running mean of its weights (EMA). The text encoder and VAE stay as they are."
     r, tok, te = run.recipe, run.part("tokenizer"), run.part("text_encoder").requires_grad_(False).eval(); net, ema = unet_parts(run); net.train()
     pool, scheduler, params = LatentPool(run, run.part("vae")), noise_scheduler(), list(net.parameters()); empty = token_ids(tok, [""]).to(run.device)
     scheduler.alphas_cumprod = scheduler.alphas_cumprod.to(run.device)
@@ -470,7 +471,7 @@ def train_unet(
         with run.autocast(): eps = net(scheduler.add_noise(z, noise, t), t, text).sample    # (n, 4, 16, 16)
         mse = (eps.float() - noise).square().mean((1, 2, 3)); loss = (min_snr_weight(scheduler, t, r.gamma) * mse).mean()
         return loss, dict(loss=loss.detach(), mse=mse.mean().detach())
-    yield from fit(run.folder/"unet.pt", dict(net=net, ema=ema), params, step, lr=r.unet_lr, warmup=r.warmup, cooldown=r.cooldown, after=lambda: ema.step(params), **budget)
+    yield from fit(run.folder/"unet.safetensors", dict(net=net, ema=ema), params, step, lr=r.unet_lr, warmup=r.warmup, cooldown=r.cooldown, after=lambda: ema.step(params), **budget)
 
 # %% ../nbs/86_train_pocket.ipynb #1db2a6f6
 def build_pipeline(
@@ -479,8 +480,8 @@ def build_pipeline(
     "The finished parts and the EMA of the UNet as a plain diffusers pipeline."
     from diffusers import DDIMScheduler, StableDiffusionPipeline
     net, ema = unet_parts(run)
-    if (run.folder/"unet.pt").is_file(): ema.load_state_dict(torch.load(run.folder/"unet.pt", map_location=run.device, weights_only=True)["parts"]["ema"]); ema.copy_to(net.parameters())
-    elif run.scratch: raise FileNotFoundError(f"{run.folder/'unet.pt'} is not there yet: the stage 'unet' makes it")
+    if (old := read_state(ck := run.folder/"unet.safetensors")) is not None: ema.load_state_dict(old["parts"]["ema"]); ema.to(run.device); ema.copy_to(net.parameters())
+    elif run.scratch: raise FileNotFoundError(f"{ck} is not there yet: the stage 'unet' makes it")
     scheduler = DDIMScheduler(beta_start=.00085, beta_end=.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1)
     return StableDiffusionPipeline(vae=run.part("vae"), text_encoder=run.part("text_encoder"), tokenizer=run.part("tokenizer"), unet=net.eval(), scheduler=scheduler,
                                    safety_checker=None, feature_extractor=None, requires_safety_checker=False).to("cpu")
@@ -537,7 +538,7 @@ def train_image_tower(
     "Stage `image`: RUN/pocket_clip, whose text tower is exactly RUN/text_encoder."
     from transformers import CLIPModel
     r, tok, te = run.recipe, run.part("tokenizer"), run.part("text_encoder").requires_grad_(False).eval(); it = None
-    model = CLIPModel.from_pretrained(clip).float().to(run.device); model.text_model.load_state_dict(te.state_dict())
+    model = load_model(CLIPModel, clip).float().to(run.device); model.text_model.load_state_dict(te.state_dict())
     params = [p for n, p in model.named_parameters() if not n.startswith("text_model.")]
     def step(i):
         nonlocal it
@@ -546,7 +547,7 @@ def train_image_tower(
         with run.autocast(): images = model.visual_projection(model.vision_model(x).pooler_output); texts = model.text_projection(text)
         loss, acc = contrastive(images, texts, model.logit_scale)
         return loss, dict(loss=loss.detach(), acc=acc)
-    yield from fit(run.folder/"image.pt", dict(model=model), params, step, lr=r.clip_lr / 2, warmup=r.warmup, cooldown=r.cooldown, **budget)
+    yield from fit(run.folder/"image.safetensors", dict(model=model), params, step, lr=r.clip_lr / 2, warmup=r.warmup, cooldown=r.cooldown, **budget)
     save_folder(model.cpu(), run.folder/"pocket_clip")
 
 # %% ../nbs/86_train_pocket.ipynb #55272631

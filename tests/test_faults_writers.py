@@ -105,8 +105,9 @@ class _:
 class _:
     def write(f, v):
         from sdcourse.train_pocket import fit
-        w = torch.nn.Parameter(torch.ones(5000)); list(fit(f/"ck.pt", {}, [w], lambda i: (w.square().sum(), {}), lr=.1, steps=v + 1))
-    def check(f): ck = torch.load(f/"ck.pt", weights_only=True); assert ck["i"] == ck["opt"]["state"][0]["step"].item() or ck["i"] >= 1
+        i = torch.load(f/"ck.pt", weights_only=True)["i"] if (f/"ck.pt").is_file() else 0
+        w = torch.nn.Parameter(torch.ones(5000)); list(fit(f/"ck.pt", {}, [w], lambda i: (w.square().sum(), {}), lr=.1, steps=i + 1))
+    def check(f): ck = torch.load(f/"ck.pt", weights_only=True); assert ck["i"] == ck["opt"]["state"][0]["step"].item()
 
 
 @writer("checkpoint of finetune")

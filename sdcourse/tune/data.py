@@ -8,10 +8,11 @@ Docs: https://sdcourse.github.io/sdcourse/creatures.html.md"""
 __all__ = ['CREATURES', 'SUFFIXES', 'CAPTIONS', 'Captioned', 'load_data']
 
 # %% ../../nbs/40_creatures.ipynb #f45fee2f
-import io, json, sdcourse
+import io, json, os, sdcourse
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from ..core import nearest, shorten, strict, to_rgb
+from ..files import inside
 from ..models import PICTURE_SETS
 from ..redraw import fit_picture, open_picture
 
@@ -30,6 +31,14 @@ class Captioned:
 
     def __len__(self): return len(self.images)
     def __repr__(self): return f"Captioned({len(self)} pictures of {'x'.join(map(str, self.images[0].size)) if self.images else '?'} from {self.source or 'memory'})"
+
+    def __add__(self, other):
+        "One set behind the other."
+        if not isinstance(other, Captioned): return NotImplemented
+        sizes = {im.size for im in self.images[:1] + other.images[:1]}
+        if len(sizes) > 1: raise ValueError(f"pictures of {' and '.join(f'{w}x{h}' for w, h in sorted(sizes))} pixels do not go into one set: load both with the same size=")
+        rows = [*(self.rows or [{}] * len(self)), *(other.rows or [{}] * len(other))]
+        return Captioned(*([*getattr(self, k), *getattr(other, k)] for k in ("images", "captions", "names", "forms")), rows, " + ".join(filter(None, (self.source, other.source))))
 
     def __getitem__(self, which):
         "`data[3]` is (picture, caption); `data[:8]`, `data[[1, 5]]` and `data[lambda row: ...]` are smaller sets."
@@ -50,18 +59,21 @@ def load_data(
     streaming: bool = False, # of the hub: fetch only what `limit` asks for, not the whole set
     least: int = 2, # fewer pictures than this are an error
     image_column: str | None = None, # of a data set on the hub: None: the first column that holds pictures
-    caption_column: str | None = None, # of a data set on the hub or a metadata.jsonl; None: "captions", "caption", "text", "prompt" or "description"
+    caption_column: str | None = None, # of a data set on the hub or a metadata file; None: "captions", "caption", "text", "prompt" or "description"
 ) -> Captioned:
     """Pictures with captions, as a trainer takes them: turned by their EXIF tag, on white where they are transparent, cut to a square in the middle and brought to `size`.
 
-    Raises `ValueError` for an empty caption, an unreadable picture or too few of them, `FileNotFoundError` for what is not there: each with the file and the remedy."""
+    Of a folder: metadata.jsonl or metadata.csv lists what is taken, a line for each picture; without one every picture needs a .txt beside it, each line of which is a caption of its own. A folder of parquet files is read as a data set of the hub. Text is UTF-8.
+    Pictures of any sizes may be mixed; smaller ones are enlarged, their pixels repeated where that is exact. Captions of any length are taken: what a model does not read of them, `finetune` says.
+    Nothing is left out in silence. Raises `ValueError` for an empty caption, text that is none, a picture that is unreadable, under 8 pixels, outside the folder, listed twice or of a kind that is not read here, and for too few of them; `FileNotFoundError` for what is not there: each with the file and the remedy."""
+    if not isinstance(what, (str, os.PathLike)): raise TypeError(f"the data is a name, a folder, or the id of a data set on the hub, got {shorten(what)} ({type(what).__name__})")
     if split not in ("train", "test", "all"): raise ValueError(f"split must be 'train', 'test' or 'all', got {shorten(split)}")
     if isinstance(size, bool) or not hasattr(size, "__index__") or size < 8: raise ValueError(f"size must be a whole number of pixels, at least 8, got {shorten(size)}")
     if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1): raise ValueError(f"limit must be a whole number of pictures, at least 1, or None, got {shorten(limit)}")
     if str(what) == "creatures": rows = _parquet(CREATURES, split, limit)
     elif str(what) == "cats": rows = _parquet(_clone("cats.parquet", 5), split, limit)
     elif str(what) == "blob": rows = _parquet(_clone("icons.parquet", 13), split, limit, "blob")
-    elif Path(what).expanduser().is_dir(): rows = _folder(Path(what).expanduser(), split, limit, caption_column)
+    elif str(what) and Path(what).expanduser().is_dir(): rows = _folder(Path(what).expanduser(), split, limit, image_column, caption_column)
     elif what in PICTURE_SETS: rows = _hub(PICTURE_SETS[what]["ids"], split, limit, streaming, image_column, caption_column or PICTURE_SETS[what]["caption"])
     elif isinstance(what, str) and what.count("/") == 1 and not what.startswith((".", "/", "~")): rows = _hub([what], split, limit, streaming, image_column, caption_column)
     else:
@@ -70,16 +82,18 @@ def load_data(
     images, names, forms, rest = [], [], [], []
     for name, open_it, texts, row in rows:
         forms.append(_captions(name, texts)); names.append(name); rest.append(row); images.append(_picture(name, open_it, size))
+    if not images: raise ValueError(f"{what} (split {split!r}) lists no pictures: there is nothing to train on")
     if len(images) < least: raise ValueError(f"{len(images)} picture{'s' * (len(images) != 1)} in {what} (split {split!r}): training wants {least} or more, or it learns one picture by heart. Add pictures, or say least={len(images)} if this is what you want")
     return Captioned(images, [f[0] for f in forms], names, forms, rest, str(what))
 
 
 def _captions(name, texts):
     "The captions of a picture as a tuple, or an error that names it."
-    texts = [texts] if isinstance(texts, str) or texts is None else list(texts)
+    texts = list(texts) if isinstance(texts, (list, tuple)) else [texts]
     for t in texts:
         if t is not None and not isinstance(t, str): raise ValueError(f"the caption of {name} is {shorten(t)} ({type(t).__name__}): a caption is text")
-    texts = [t.strip() for t in texts if t and t.strip()]
+        if t and any(ord(c) < 32 and c not in "\t\n\r" for c in t): raise ValueError(f"the caption of {name} holds a control character and is no text: {shorten(t)}")
+    texts = [t.strip() for t in texts if t and any(c.isprintable() and c != " " for c in t)] # a space of no width is none either
     if not texts: raise ValueError(f"{name} has an empty caption: say what it shows, or leave the picture out")
     return tuple(texts)
 
@@ -101,7 +115,9 @@ def _parquet(path, split, limit, style=None):
     except ImportError: raise ImportError('reading the creatures needs pyarrow: pip install "sdcourse[tune]"') from None
     from PIL import Image
     n = 0
-    for k, row in enumerate(pq.read_table(path).to_pylist()):
+    try: rows = pq.read_table(path).to_pylist()
+    except (OSError, ValueError) as e: raise OSError(f"{path} is damaged ({shorten(str(e).splitlines()[0], 120)}): install the package again, or clone the repository again") from None
+    for k, row in enumerate(rows):
         if style and row["style"] != style or split not in ("all", row["split"].replace("holdout", "test")): continue
         if n == limit: return
         n += 1; data, texts = row.pop("image")["bytes"], row.pop("captions")
@@ -119,33 +135,62 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 CAPTIONS = ("captions", "caption", "text", "prompt", "description")
 
 
-def _folder(folder, split, limit, column):
-    "Rows of a folder: metadata.jsonl in the form of datasets' imagefolder, or a .txt beside each picture."
+def _text(file):
+    "What a text file says."
+    try: return file.read_text(encoding="utf-8-sig") # Windows begins UTF-8 with a mark
+    except UnicodeDecodeError as e: raise ValueError(f"{file} is not UTF-8 text (byte {e.start + 1} is {e.object[e.start]:#04x}): save it again as UTF-8") from None
+
+
+def _lines(meta):
+    "(number, row) of each line of a metadata file; a row that is none stays text."
+    if meta.suffix == ".csv":
+        import csv
+        reader = csv.DictReader(io.StringIO(_text(meta), newline=""))
+        for row in reader: yield reader.line_num, row
+    else:
+        for k, line in enumerate(_text(meta).splitlines(), 1):
+            try: row = json.loads(line) if line.strip() else None
+            except ValueError: row = line
+            if row is not None: yield k, row
+
+
+def _folder(folder, split, limit, image_column, column):
+    "Rows of a folder: metadata.jsonl or metadata.csv in the form of datasets' imagefolder, or a .txt beside each picture."
     top = folder
     if split != "all" and (folder/split).is_dir(): folder = folder/split
     elif split == "test": raise FileNotFoundError(f"{folder} has no subfolder test: put the held-out pictures there, or take split='train'")
-    meta = folder/"metadata.jsonl"; n = 0
-    if meta.is_file():
-        for k, line in enumerate(meta.read_text(encoding="utf-8").splitlines(), 1):
-            if not line.strip(): continue
+    metas = [m for name in ("metadata.jsonl", "metadata.csv") if (m := folder/name).is_file()]; meta = folder/"metadata.jsonl"; n, seen = 0, {}
+    if len(metas) > 1: raise ValueError(f"{folder} holds both metadata.jsonl and metadata.csv: remove one of them")
+    for meta in metas:
+        for k, row in _lines(meta):
             if n == limit: return
-            try: row = json.loads(line); file = folder/row.pop("file_name")
-            except (ValueError, KeyError, AttributeError, TypeError): raise ValueError(f"line {k} of {meta} is not of the form {{\"file_name\": \"a.png\", \"text\": \"what it shows\"}}: {shorten(line)}") from None
-            if not file.is_file(): raise FileNotFoundError(f"line {k} of {meta} names {file.name}, which is not there: remove the line, or put the picture back")
-            n += 1; yield _row(file, top, row, column, f"line {k} of {meta}")
+            where, given = f"line {k} of {meta}", shorten(row)
+            try: name = row.pop("file_name")
+            except (KeyError, AttributeError, TypeError): name = None
+            if not name or None in row: raise ValueError(f"{where} is not of the form " + ("file_name,text, with the columns that the first line names" if meta.suffix == ".csv" else '{"file_name": "a.png", "text": "what it shows"}') + f": {given}")
+            file = inside(folder, name, where)
+            if not file.is_file(): raise FileNotFoundError(f"{where} names {file.name}, which is not there: remove the line, or put the picture back")
+            if (first := seen.setdefault(file.resolve(), k)) != k: raise ValueError(f"{where} names {file.name}, as line {first} does: write one line with all its captions, {{\"file_name\": \"{file.name}\", \"captions\": [\"...\", \"...\"]}} in a metadata.jsonl, or remove one of the two")
+            if column is None and n == 0: column = next((c for c in CAPTIONS if c in row), None)
+            n += 1; yield _row(file, top, row, column, where)
         return
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    if not files and any(folder.rglob("*.parquet")): yield from _hub([str(folder)], split if folder == top else "train", limit, False, image_column, column); return
     if not files: raise FileNotFoundError(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
+    if column is not None: raise ValueError(f"caption_column={column!r} is for a metadata.jsonl or metadata.csv, and {folder} has neither: leave it out")
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() not in (*SUFFIXES, ".txt", "") and not file.name.startswith(".") and file.with_suffix(".txt").is_file() and file.with_suffix("") not in {p.with_suffix("") for p in files}:
+            raise ValueError(f"{file} has a caption, but {file.suffix} is no kind of picture that is read here ({', '.join(SUFFIXES)}): save it as PNG, or remove both")
     for file in files[:limit]:
+        inside(folder, str(file.relative_to(folder)), folder)
         text = file.with_suffix(".txt")
         if not text.is_file(): raise FileNotFoundError(f"{file} has no caption: write what it shows into {text.name} beside it, or list all pictures in {meta.name} as {{\"file_name\": \"{file.name}\", \"text\": \"...\"}}")
-        yield str(file.relative_to(top)), lambda file=file: open_picture(file), [l for l in text.read_text(encoding="utf-8").splitlines() if l.strip()], {}
+        yield str(file.relative_to(top)), lambda file=file: open_picture(file), [l for l in _text(text).splitlines() if l.strip()], {}
 
 
 def _row(file, top, row, column, where):
-    "One row of a metadata.jsonl."
-    column = column or next((c for c in CAPTIONS if c in row), None)
-    if column not in row: raise ValueError(f"{where} has no caption: expected one of {', '.join(CAPTIONS)}, or name the right one of {', '.join(row) or 'none'} with caption_column=")
+    "One row of a metadata file."
+    if column not in row: raise ValueError(f"{where} has no caption: expected {repr(column) if column else 'one of ' + ', '.join(CAPTIONS)}, or name the right one of {', '.join(row) or 'none'} with caption_column=")
     return str(file.relative_to(top)), lambda: open_picture(file), row.pop(column), row
 
 
@@ -177,5 +222,9 @@ def _open(got):
     from PIL import Image
     if isinstance(got, Image.Image): return got
     if not isinstance(got, dict) or not (got.get("bytes") or got.get("path")): raise ValueError(f"expected a picture, got {shorten(got)}")
+    if not got.get("bytes"): # a file beside the table, in the cache: a table may name any file of this machine
+        from datasets import config
+        tops = [Path(p).resolve() for p in (config.HF_DATASETS_CACHE, config.HF_CACHE_HOME, config.DOWNLOADED_DATASETS_PATH)]
+        if not any(Path(got["path"]).resolve().is_relative_to(top) for top in tops): raise ValueError(f"it is not in the table, which names the file {shorten(got['path'])} of this machine")
     img = Image.open(io.BytesIO(got["bytes"]) if got.get("bytes") else got["path"]); img.load()
     return img

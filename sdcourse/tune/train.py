@@ -9,15 +9,16 @@ __all__ = ['METHODS', 'RATES', 'TrainStep', 'averaged', 'finetune', 'save_traine
            'trained_hash', 'Estimate', 'estimate']
 
 # %% ../../nbs/41_trainer.ipynb #6a58ef3d
-import hashlib, inspect, json, math, os, re, shutil, time, warnings, zlib
+import hashlib, inspect, json, math, os, re, shutil, time, warnings
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 import torch
-from ..core import atomic, atomic_folder, best_dtype, clear_memory, in_turn, nearest, out_of_memory, shorten, strict, tidy, to_rgb, to_tensor
+from ..core import atomic, atomic_folder, best_dtype, clear_memory, in_turn, nearest, out_of_memory, shorten, strict, tidy, to_rgb, to_tensor, write_manifest
 from ..latents import check_size
-from ..models import _quiet
+from ..files import _crc, hub_file, read_weights, said_in
+from ..models import LORAS, _quiet
 from ..record import numbers_hash
 from ..text import tokenize
 from ..train_pocket import learning_rate, min_snr_weight, numbered
@@ -59,7 +60,9 @@ class _Inputs:
     "Latents and embeddings of the rows: from the cache, or made anew at each step, in groups of one size, which makes the two bitwise equal."
     def __init__(self, pipe, c, images, texts):
         self.pipe, self.c, self.images, self.texts = pipe, c, images, texts
-        self.ids = tokenize(pipe, texts); self.group = c.micro_batch; self.z, self.h = {}, {}
+        with warnings.catch_warnings(record=True) as said: warnings.simplefilter("always"); self.ids = tokenize(pipe, texts)
+        if said: warnings.warn(f"{len(said)} of {len(texts)} captions are longer than what the model reads, and their ends are not learnt. The first: {said[0].message}", stacklevel=2)
+        self.group = c.micro_batch; self.z, self.h = {}, {}
 
     @torch.no_grad()
     def fill(self, keys, texts):
@@ -178,6 +181,10 @@ def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targe
                         eight_bit=eight_bit, offload=offload, warmup=warmup, cooldown=cooldown, weight_decay=(0. if method == "inversion" else .01) if weight_decay is None else weight_decay, max_grad_norm=max_grad_norm, device=device)
     c.base, c.data = (_base_of(pipe, c), _data_of(data, class_data)) if out is not None else (None, None)
     c.start = _newest(c)
+    if c.out is not None: # said now, not at the first checkpoint
+        try: c.out.mkdir(parents=True, exist_ok=True)
+        except OSError as e: raise type(e)(f"the folder {out} cannot be made ({e.strerror or e}): choose another out=") from None
+        if not os.access(c.out, os.W_OK): raise PermissionError(f"no right to write to the folder {out}: choose another out=")
     if method == "inversion" and c.start is None and token in pipe.tokenizer.get_vocab(): raise ValueError(f"the tokenizer has the word {token!r} already: load the model anew, or choose another word")
     return pipe, data, class_data, c
 
@@ -223,10 +230,8 @@ def _newest(c):
 
 def _note(file):
     "What a checkpoint says of itself."
-    from safetensors import SafetensorError, safe_open
-    try:
-        with safe_open(file, "pt") as f: return json.loads(f.metadata()["sdcourse"])
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as e: raise _damaged(file, e) from None
+    try: return json.loads(said_in(file)["sdcourse"])
+    except (OSError, TypeError, KeyError, ValueError) as e: raise _damaged(file, e) from None
 
 
 def _damaged(file, e):
@@ -254,21 +259,13 @@ def _write(c, params, opt, ema, scaler, done, spent):
     for old in _checkpoints(c.out)[:-c.keep]: old.unlink()
 
 
-def _crc(tensors):
-    "One number for the bytes of all tensors."
-    n = 0
-    for k in sorted(tensors): n = zlib.crc32(tensors[k].reshape(-1).view(torch.uint8).numpy(), n)
-    return n
-
-
 def _read(c, params, opt, ema, scaler):
     "Put a checkpoint in its place; (step, seconds)."
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
     file, note = c.start
-    try: tensors = load_file(file)
-    except (SafetensorError, OSError) as e: raise _damaged(file, e) from None
-    if _crc(tensors) != note["crc"]: raise _damaged(file, "its checksum is wrong")
+    try: tensors = read_weights(file, whole_numbers=True)
+    except OSError as e: raise _damaged(file, e) from None
+    if _crc(tensors) != note.get("crc"): raise _damaged(file, "its checksum is wrong")
+    if odd := [n for n, p in params.items() if (got := tensors.get(f"param.{n}")) is None or got.shape != p.shape]: raise _damaged(file, f"it does not fit this training: {odd[0]}")
     for n, p in params.items(): p.data.copy_(tensors[f"param.{n}"])
     state = {}
     for k, v in tensors.items():
@@ -604,23 +601,25 @@ def save_trained(
             if token not in pipe.tokenizer.get_vocab(): raise ValueError(f"the tokenizer has no word {token!r}: its added ones are {', '.join(t for t, _ in added)}")
             row = pipe.text_encoder.get_input_embeddings().weight.data[pipe.tokenizer.convert_tokens_to_ids(token)]
             save_file({token: row.clone().cpu()[None]}, f/"learned_embeds.safetensors", metadata={"format": "pt"})
-        else:
-            from sdcourse.core import write_manifest
-            pipe.save_pretrained(f, safe_serialization=True); write_manifest(f)
+        else: pipe.save_pretrained(f, safe_serialization=True)
+        write_manifest(f)
     return Path(folder)
 
 
 @strict
 def load_trained(
     pipe, # the pipeline that it was trained from, freshly loaded
-    folder, # what `save_trained` wrote
+    folder, # what `save_trained` wrote, a LoRA's .safetensors from elsewhere, or a name of `LORAS`
     *,
     adapter: str = "default", # LoRA: its name in the pipeline
 ): # `pipe`
-    "Put what was learnt back into a pipeline, in place."
-    file, kind = trained_file(folder)
+    """Put what was learnt back into a pipeline, in place.
+
+    Raises `OSError` for a damaged or foreign file, `ValueError` for one of another model: then the pipeline is as it was."""
+    name = folder if isinstance(folder, str) and folder in LORAS else None
+    file, kind = (hub_file(LORAS[name]["ids"][0], "pytorch_lora_weights.safetensors"), "lora") if name else trained_file(folder)
     with _hush(): _load(pipe, file, kind, adapter)
-    if kind != "model": vars(pipe).setdefault("_added_names", {})[adapter if kind == "lora" else [*pipe.tokenizer.get_added_vocab()][-1]] = _name_of(file)
+    if kind != "model": vars(pipe).setdefault("_added_names", {})[adapter if kind == "lora" else [*pipe.tokenizer.get_added_vocab()][-1]] = name or _name_of(file)
     return pipe
 
 
@@ -628,15 +627,40 @@ def _load(pipe, file, kind, adapter):
     if kind == "lora":
         try: import peft # noqa: F401
         except ImportError: raise ImportError('a LoRA needs peft: pip install "sdcourse[tune]"') from None
-        try: pipe.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=adapter, local_files_only=True)
-        except (RuntimeError, ValueError) as e: raise ValueError(f"{file} does not fit this model ({str(e).strip().splitlines()[0][:200]}): load the one that it was trained for") from None
+        given = read_weights(file); had = adapter in getattr(pipe.unet, "peft_config", {})
+        try: pipe.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=adapter, local_files_only=True, use_safetensors=True)
+        except (RuntimeError, ValueError, KeyError, IndexError, AttributeError, TypeError) as e:
+            if not had: _leave(pipe, adapter)
+            raise ValueError(f"{file} does not fit this model ({(str(e).strip().splitlines() or [type(e).__name__])[0][:200]}): load the one that it was trained for") from None
+        lost, bare = _not_taken(pipe, given, adapter)
+        if lost or bare: _leave(pipe, adapter); raise ValueError(f"{file} does not fit this model: {f'{lost} of its {len(given)} tensors found no place in it' if lost else f'{bare} of the tensors it needs are not there'}. Load the one that it was trained for, or copy the file again")
     elif kind == "embedding":
-        row = _tensors(file)[0]; d = pipe.text_encoder.config.hidden_size
+        row = _one_word(file); d = pipe.text_encoder.config.hidden_size
         if row.shape[-1] != d: raise ValueError(f"{file} does not fit this model: it is a word of {row.shape[-1]} numbers, and the model's words have {d}; load the one that it was trained for")
-        with torch.random.fork_rng(devices=[]): pipe.load_textual_inversion(str(file), local_files_only=True)
-    else:
-        from safetensors.torch import load_file
-        pipe.unet.load_state_dict(load_file(file/"unet"/"diffusion_pytorch_model.safetensors"))
+        with torch.random.fork_rng(devices=[]): pipe.load_textual_inversion(str(file), local_files_only=True, use_safetensors=True)
+    else: pipe.unet.load_state_dict(read_weights(file/"unet"/"diffusion_pytorch_model.safetensors", {k: v.shape for k, v in pipe.unet.state_dict().items()}))
+
+
+def _leave(pipe, adapter):
+    "Take a LoRA that did not fit out again."
+    for part in (pipe.unet, pipe.text_encoder):
+        if adapter in getattr(part, "peft_config", {}): part.delete_adapters(adapter) if hasattr(part, "delete_adapters") else part.delete_adapter(adapter)
+
+
+def _not_taken(pipe, given, adapter):
+    "How many tensors of a LoRA's file are not in the pipeline now, whatever they are called there; and how many of the LoRA in the pipeline are not the file's."
+    from collections import Counter
+    def mark(t): return "nothing" if t.is_meta else numbers_hash([t.detach().to("cpu", pipe.unet.dtype).reshape(-1)])
+    file = Counter(mark(v) for k, v in given.items() if not k.endswith(".alpha"))
+    there = Counter(mark(p) for part in (pipe.unet, pipe.text_encoder) for n, p in part.named_parameters() if f".{adapter}." in n or n.endswith(f".{adapter}"))
+    return (file - there).total(), (there - file).total()
+
+
+def _one_word(file):
+    "The numbers of a learnt word: one tensor with one row, or a few."
+    rows = _tensors(file)
+    if len(rows) != 1 or rows[0].ndim > 2: raise ValueError(f"{file} holds {len(rows)} tensors and no learnt word: load what save_trained wrote")
+    return rows[0]
 
 # %% ../../nbs/41_trainer.ipynb #f4tr0001
 def trained_file(
@@ -644,7 +668,7 @@ def trained_file(
 ) -> tuple: # (`Path`, "lora", "embedding" or "model")
     "What of a training there is to load, and what it is. Raises `FileNotFoundError` for what is none."
     top = Path(folder).expanduser()
-    if top.is_file() and top.suffix == ".safetensors":
+    if top.is_file():
         shapes = [v.shape for v in _tensors(top)]
         return top, "embedding" if len(shapes) == 1 and len(shapes[0]) <= 2 else "lora"
     if not top.is_dir(): raise FileNotFoundError(f"no folder {folder}: name one that save_trained wrote")
@@ -666,11 +690,8 @@ def trained_hash(
 
 
 def _tensors(file):
-    "The tensors of a safetensors file, or a clear error."
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-    try: return [v for k, v in load_file(file).items() if not k.endswith(".alpha")]
-    except SafetensorError as e: raise OSError(f"{file} is damaged ({e}): copy it again") from None
+    "The tensors of a LoRA's or a word's file."
+    return [v for k, v in read_weights(file).items() if not k.endswith(".alpha")]
 
 
 def _name_of(file):
