@@ -86,9 +86,11 @@ class _Log:
     def __init__(self, path): self.path, self.file = path, None
 
     def add(self, s):
+        from sdcourse.core import atomic
         if self.file is None:
             old = [l for l in self.path.read_text().splitlines()[1:] if l.count(",") == 3 and l.split(",")[0].isdecimal() and int(l.split(",")[0]) < s.step] if self.path.is_file() else []
-            self.path.write_text("\n".join(["step,loss,lr,seconds", *old]) + "\n"); self.file = open(self.path, "a", buffering=1)
+            with atomic(self.path) as tmp: tmp.write_text("\n".join(["step,loss,lr,seconds", *old]) + "\n")
+            self.file = open(self.path, "a", buffering=1)
         self.file.write(f"{s.step},{s.loss!r},{s.lr!r},{s.seconds:.3f}\n")
 
     def close(self):

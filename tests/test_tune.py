@@ -11,7 +11,7 @@ from sdcourse.train_pocket import new_unet
 from sdcourse.tune.data import CREATURES, load_data
 from sdcourse.tune.train import estimate, finetune, load_trained, save_trained
 
-KILLS = int(os.environ.get("SDCOURSE_KILLS", 3)) # of each method
+KILLS = int(os.environ.get("SDCOURSE_KILLS", 0)) # of each method
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ from safetensors.torch import load_file
 from sdcourse.tune.train import _crc, _note
 out, kills, method = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 start, rng, data = load("pocket"), random.Random(0), load_data(limit=8); start = small(start)
-kw = dict(method=method, steps=8, batch_size=2, ema=.9, seed=1, **(dict(token="<imp>") if method == "inversion" else {}))
+kw = dict(method=method, steps=8, batch_size=2, ema=.9, seed=1, **dict(full={}, inversion=dict(token="<imp>"), lora=dict(rank=2), dreambooth=dict(token="zwx", class_prompt="a monster", class_data=load_data(limit=12)[8:]))[method])
 whole = copy.deepcopy(start); want = {s.step: s.loss for s in finetune(whole, data, **kw)}; done = saved = rounds = 0
 begin = time.time(); list(finetune(copy.deepcopy(start), data, out=out/"timed", save_every=1, **kw)); span = time.time() - begin
 while done < kills:
@@ -65,11 +65,11 @@ while done < kills:
 print("KILLED", done, "checkpoints", saved, "finished", rounds)"""
 
 
-@pytest.mark.parametrize("method", ["full", "inversion"])
-def test_kills(method, tmp_path):
+@pytest.mark.parametrize("method, kills", [("full", 2), ("inversion", 2), ("lora", 1), ("dreambooth", 1)])
+def test_kills(method, kills, tmp_path):
     "SIGKILL at random moments, saving included: every checkpoint is whole, and every resumed training has the losses and weights of the uninterrupted one."
-    out = python(KILL, tmp_path, KILLS, method, timeout=3600).splitlines()[-1].split()
-    assert out[0] == "KILLED" and int(out[1]) >= KILLS and int(out[3]) > 0
+    kills = KILLS or kills; out = python(KILL, tmp_path, kills, method, timeout=3600).splitlines()[-1].split()
+    assert out[0] == "KILLED" and int(out[1]) >= kills and int(out[3]) > 0
 
 
 def test_disk_full(base, data, tmp_path):
