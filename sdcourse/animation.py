@@ -11,13 +11,13 @@ __all__ = ['animate']
 import hashlib, json, os, re, torch
 from pathlib import Path
 from PIL import Image, ImageOps
-from .core import atomic, generators, pick_seeds, shorten, strict, to_pil, to_rgb, to_tensor
+from .core import atomic, generators, pick_seeds, read_picture, shorten, strict, to_pil, to_rgb, to_rgbs, to_tensor
 from .generate import _config, _draw, _made, _model
 from .keyframes import parse_prompts, parse_schedule, plot_schedules
 from .latents import check_size, encode
 from .models import get_scheduler, suits
 from .motion import _BORDERS, _SAMPLINGS, _choice, _depth_of, _matrix_2d, _matrix_3d, _warp_2d, _warp_3d, match_color, video_frames
-from .record import pack, stamp, versions
+from .record import added_to, pack, stamp, versions
 from .show import read_settings, save_png
 from .text import _prompts, embed
 
@@ -116,7 +116,7 @@ def animate(
     settings = dict(prompts=prompts, frames=frames, image=image, animation_mode=mode, negative_prompt=negative_prompt, **{k: v for k, v in given.items() if k != "seed"}, depth=label, fov=fov, border=border, sampling=sampling, video=video_name,
                     blend_prompts=blend_prompts, cadence=cadence, color_coherence=color_coherence, seed=seed, seed_behavior=seed_behavior, num_inference_steps=steps, guidance_rescale=guidance_rescale,
                     scheduler=scheduler if scheduler is None or isinstance(scheduler, str) else type(scheduler).__name__, eta=eta, height=size[0], width=size[1], model=_model(pipe))
-    if out is not None: _open_folder(Path(out), old, settings, {k: given[k] for k in given if k in ("strength", "guidance_scale", "noise", "seed", *_MOVES[mode]) or k == "blend" and mode == "video"}, frames, prompts, blend_prompts)
+    if out is not None: _open_folder(Path(out), old, settings | (dict(added=added) if (added := added_to(pipe)) else {}), {k: given[k] for k in given if k in ("strength", "guidance_scale", "noise", "seed", *_MOVES[mode]) or k == "blend" and mode == "video"}, frames, prompts, blend_prompts)
     plan = dict(values=values, seeds=seeds, words=words, negatives=negatives, film=film, depth=depth, image=image, space={True: "lab", False: None}.get(color_coherence, color_coherence), size=size, steps=steps,
                 draw=dict(guidance_rescale=guidance_rescale, scheduler=scheduler, eta=eta))
     run = _frames(pipe, settings, plan, None if out is None else Path(out), frame)
@@ -140,7 +140,7 @@ def _film(mode, video, size):
         video_frames(video); digest = hashlib.sha256(Path(video).read_bytes()).hexdigest()
         return lambda: video_frames(video, size=size), f"not recorded: the film {Path(video).name}, sha256 {digest}"
     if not isinstance(video, (list, tuple)) or not video: raise TypeError(f"animation_mode 'video' needs video=, a film's file name or a list of PIL pictures, got {shorten(video)}")
-    imgs = [to_rgb(im) for im in video]; digest = hashlib.sha256(b"".join(im.tobytes() for im in imgs)).hexdigest()
+    imgs = to_rgbs(video); digest = hashlib.sha256(b"".join(im.tobytes() for im in imgs)).hexdigest()
     return lambda: (ImageOps.fit(im, size, Image.Resampling.LANCZOS) for im in imgs), f"not recorded: {len(imgs)} pictures, sha256 {digest}"
 
 
@@ -186,7 +186,7 @@ def _frames(pipe, settings, plan, out, only):
     have = lambda k: out is not None and path(k).is_file()
     one = (lambda k: _matrix_2d(*(v[n][k] for n in _MOVES["2D"]))) if mode == "2D" else (lambda k: _matrix_3d(*(v[n][k] for n in _MOVES["3D"])))
     def load(k):
-        try: settings_k = read_settings(path(k)); im = Image.open(path(k)).convert("RGB")
+        try: settings_k = read_settings(path(k)); im = to_rgb(read_picture(path(k)))
         except (OSError, ValueError) as e: raise OSError(f"the frame {path(k).name} cannot be read ({type(e).__name__}): remove it, and it is drawn again") from None
         im.info = dict(sdcourse=settings_k); return im
     def motion(ks): # the way of several frames in one matrix, so that a picture is resampled once

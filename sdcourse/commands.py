@@ -128,6 +128,7 @@ class _Run:
 
     def pipe(self):
         from sdcourse.models import load
+        from sdcourse.jobs import _add, _spec
         specs = [_spec(s) for s in self.o.get("lora") or ()], [_spec(s, weight=False) for s in self.o.get("embedding") or ()] # what is wrong is said before the model loads
         pipe = load(self.o["model"], device=self.o["device"]); _add(pipe, *specs)
         if self.o.get("low_memory"): pipe.enable_attention_slicing(); pipe.vae.enable_slicing()
@@ -162,45 +163,14 @@ class _Run:
 
     def film(self, frames):
         "The frames' files, as they are said, and the film made of them."
-        from PIL import Image
+        from sdcourse.core import picture_size, read_picture
         from sdcourse.show import save_gif, save_mp4
         for p in frames: self.say(p)
         if self.o["film"] == "none": return
-        zoom = max(1, 256 // min(Image.open(frames[0]).size))
+        zoom = max(1, 256 // min(picture_size(frames[0])))
         to = self.folder/f"film.{self.o['film']}"
-        (save_mp4 if self.o["film"] == "mp4" else save_gif)((Image.open(p) for p in frames), to, fps=self.o["fps"], zoom=zoom)
+        (save_mp4 if self.o["film"] == "mp4" else save_gif)((read_picture(p) for p in frames), to, fps=self.o["fps"], zoom=zoom)
         self.say(to, {}, frames=len(frames), fps=self.o["fps"])
-
-
-def _spec(text, weight=True):
-    "(where a LoRA or word is, its weight) of an option's DIR[:WEIGHT]; checked."
-    import math
-    from sdcourse.models import LORAS
-    from sdcourse.tune.train import trained_file
-    where, colon, tail = str(text).rpartition(":"); w = 1.
-    if weight and colon and not Path(text).expanduser().exists():
-        try: w = float(tail); text = where
-        except ValueError: pass
-    if not math.isfinite(w): raise ValueError(f"the weight of a LoRA must be finite, got {tail}")
-    if text in LORAS: return text, w
-    kind = trained_file(text)[1]
-    if weight and kind == "embedding": raise ValueError(f"{text} holds a learnt word and no LoRA: --embedding {text}")
-    if not weight and kind == "lora": raise ValueError(f"{text} holds a LoRA and no learnt word: --lora {text}")
-    if kind == "model": raise ValueError(f"{text} holds a whole model: --model {text}")
-    return text, w
-
-
-def _add(pipe, loras, words, adapters=None):
-    "Put LoRAs at their weights and learnt words into a pipeline, each under a name of its own."
-    import warnings
-    from sdcourse.tune.train import load_trained
-    names = [*adapters] if adapters else [f"lora{k}" for k in range(len(loras))]
-    for where, _ in words: load_trained(pipe, where)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Already found a `peft_config`") # several are wanted
-        for name, (where, _) in zip(names, loras): load_trained(pipe, where, adapter=name)
-    if loras: pipe.set_adapters(names, [w for _, w in loras])
-    return pipe
 
 
 def _files(folder): return {p.name for p in Path(folder).iterdir() if not p.name.startswith(".")} if Path(folder).is_dir() else set()
@@ -256,7 +226,7 @@ def _inpaint(image, mask, prompt, n, **o):
     """
     from sdcourse.inpainting import inpaint
     from sdcourse.redraw import open_picture
-    run = _Run(o, prompt); img, hole = open_picture(image), open_picture(mask); pipe = run.pipe()
+    run = _Run(o, prompt); img, hole = open_picture(image), open_picture(mask, mask=True); pipe = run.pipe()
     if img.size != hole.size: raise ValueError(f"{image} is {img.width}x{img.height} and {mask} {hole.width}x{hole.height}: a mask must have the size of its picture")
     img, hole = run.picture(img, pipe, image), run.picture(hole, pipe, mask).convert("L").point(lambda v: 255 * (v > 127))
     _in_batches(run, n, lambda **kw: inpaint(pipe, prompt, img, hole, **kw, **_keywords(o, f"strength {_KEYS}")))
@@ -342,7 +312,7 @@ def _animate(prompt, settings, image, **o):
     said = json.loads(Path(settings).read_text(encoding="utf-8")) if settings else {}
     if not isinstance(said, dict): raise ValueError(f"{settings} holds no settings: expected {{\"prompts\": ..., ...}}, got {shorten(said)}")
     for k in said:
-        if k not in takes | {"prompts", "model", "versions", "mode", "weights", "machine", "scheduler_config"}: raise ValueError(f"{settings}: unknown setting {k}={shorten(said[k])}" + (f"; did you mean {like}?" if (like := nearest(k, takes)) else ""))
+        if k not in takes | {"prompts", "model", "versions", "mode", "weights", "machine", "scheduler_config", "added"}: raise ValueError(f"{settings}: unknown setting {k}={shorten(said[k])}" + (f"; did you mean {like}?" if (like := nearest(k, takes)) else ""))
     for k in [k for k, v in said.items() if isinstance(v, str) and (v.startswith("not recorded: ") or v.startswith("a picture, sha256"))]:
         if k not in ("image", "video") or not (image if k == "image" else o["video"]): raise ValueError(f"{settings}: the {k} was {said[k].removeprefix('not recorded: ')}, which the file does not hold: give it with --{k}")
         said.pop(k)
@@ -359,6 +329,7 @@ def _animate(prompt, settings, image, **o):
     run = _Run(o, first, folder=slug(first)); old = run.folder/"settings.json"
     if seed is None: seed = json.loads(old.read_text())["seed"] if old.is_file() else pick_seeds(None)[0]; click.echo(f"seed {seed}: again with --seed {seed}", err=True)
     kw["seed"] = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else seed
+    if not o["lora"] and not o["embedding"]: _additions(settings, said.get("added"), [], []) # it would be another film without them
     img = open_picture(image) if image else None; pipe = run.pipe()
     if img is not None: kw["image"] = run.picture(img, pipe, image)
     for _ in animate(pipe, prompts, out=run.folder, progress=run.progress, **kw): pass
@@ -393,9 +364,6 @@ def _slideshow(pictures, out, hold, fade, loop, zoom, fit, fps, height, width, a
     click.echo(json.dumps(dict(path=str(path), frames=count, fps=fps)) if as_json else path)
 
 # %% ../nbs/89_commands.ipynb #2bdcd611
-_JOBS = _RUN.replace("lora embedding ", "") # a job names its model and nothing beside it
-
-
 @click.command("sweep")
 @click.argument("prompts", nargs=-1, required=True, metavar="PROMPT [PROMPT ...]")
 @click.option("--guidance", type=_FLOATS, help="Guidance scales: 1.1,3,7,14")
@@ -407,18 +375,21 @@ _JOBS = _RUN.replace("lora embedding ", "") # a job names its model and nothing 
 @click.option("--strength", type=_FLOATS, help="With --image: strengths, 0.25,0.55,0.75")
 @click.option("--image", help="A picture to redraw: a file, an address or the name of a sketch.")
 @click.option("--no-grid", is_flag=True, help="Do not make grid.png of all pictures.")
-@shared_options(f"fit height width folder {_JOBS}")
+@shared_options(f"fit height width folder {_RUN}")
 def _sweep(prompts, image, no_grid, **o):
     """Draw every combination of the values, each picture named by the hash of its settings, and a labelled grid. Stopped, the same command goes on; with more values it draws only what is new.
 
     \b
     sdcourse sweep "a red fox in the snow, 3d render style" --guidance 1.1,3,7,14 --seed 15-18
+    sdcourse sweep "a red fox, monster style" --seed 1-4 --lora creatures-lora:0,0.5,1
     torchrun --nproc_per_node 2 -m sdcourse.cli sweep "a fox" "an owl" --seed 1-50 --out many
     """
     from sdcourse.core import slug
-    from sdcourse.jobs import job_rows, write_jobs
+    from itertools import product
+    from sdcourse.jobs import _spec, job_rows, write_jobs
     run = _Run(o, prompts[0], folder=f"{slug(prompts[0])}-sweep"); pipe = None
-    axes = dict(prompt=list(prompts)) | {_WORDS.get(k, k): list(o[k]) for k in ("negative", "scheduler", "steps", "rescale", "strength", "guidance") if o[k]} | dict(seed=list(run.seeds()))
+    loras = [*product(*map(_weights, o.pop("lora")))]; [_spec(s) for c in loras for s in c]; [_spec(s, weight=False) for s in o["embedding"]]
+    axes = dict(lora=loras, embedding=[o.pop("embedding")]) | dict(prompt=list(prompts)) | {_WORDS.get(k, k): list(o[k]) for k in ("negative", "scheduler", "steps", "rescale", "strength", "guidance") if o[k]} | dict(seed=list(run.seeds()))
     size = dict(height=o["height"], width=o["width"])
     if o["strength"] and not image: raise ValueError("--strength needs --image: how far from which picture?")
     if image:
@@ -426,35 +397,37 @@ def _sweep(prompts, image, no_grid, **o):
         img = open_picture(image); pipe = run.pipe(); axes["image"] = run.picture(img, pipe, image); size = {}
     rows = job_rows("img2img" if image else "txt2img", model=o["model"], **axes, **size)
     jobs = write_jobs(rows, run.folder/"jobs.jsonl")
-    _run_file(run, jobs, pipe, {k: v for k, v in axes.items() if isinstance(v, list)}, None if no_grid else run.folder/"grid.png")
+    _run_file(run, jobs, pipe if loras == [()] and not axes["embedding"][0] else None, {k: v for k, v in axes.items() if isinstance(v, list)}, None if no_grid else run.folder/"grid.png")
+
+
+def _weights(text):
+    "DIR:0,0.5,1 as DIR:0, DIR:0.5 and DIR:1."
+    where, colon, tail = text.rpartition(":")
+    return [f"{where}:{w}" for w in tail.split(",")] if colon and "," in tail and not Path(text).expanduser().exists() else [text]
 
 
 def _run_file(run, file, pipe, axes=None, grid=None):
-    from PIL import Image
+    from sdcourse.core import read_picture
     from sdcourse.jobs import job_name, read_jobs, run_jobs
     rows = read_jobs(file); names = [run.folder/job_name(r) for r in rows]; there = sum(p.exists() for p in names)
     if there: click.echo(f"{there} of {len(rows)} pictures are there already", err=True)
-    if pipe is None and there < len(rows) and len({r["model"] for r in rows}) == 1 and run.o["low_memory"]: pipe = run.pipe()
-    for _, path in run_jobs(file, run.folder, pipe=pipe, batch_size=1 if run.o["low_memory"] else run.o["batch_size"] or 4, device=run.o["device"], progress=run.progress): run.say(path)
+    for _, path in run_jobs(file, run.folder, pipe=pipe, batch_size=1 if run.o["low_memory"] else run.o["batch_size"] or 4, device=run.o["device"], low_memory=run.o["low_memory"], progress=run.progress): run.say(path)
     if grid and all(p.exists() for p in names): # of several processes the last one makes it
         from itertools import product
         from sdcourse.show import labelled_grid, save_png
         long = {k: v for k, v in axes.items() if len(v) > 1}; *down, across = list(long.items()) or [("seed", axes["seed"])]
-        def label(k, v): return str(v) if k in ("prompt", "negative_prompt") and v else f"{k.replace('num_inference_', '').replace('_scale', '').replace('_', ' ')} {v:g}" if isinstance(v, float) else f"{k.replace('num_inference_', '').replace('_', ' ')} {v or 'none'}"
-        order = {json.dumps(_plain({k: r.get(k) for k in axes}), sort_keys=True): p for r, p in zip(rows, names)}
-        at = lambda values: order[json.dumps({k: values.get(k, v[0]) for k, v in axes.items()}, sort_keys=True)]
-        cells = [dict(zip(long, c)) for c in product(*long.values())]
-        imgs = [Image.open(at(c)) for c in cells]; zoom = 2 if imgs[0].width <= 128 else 1
+        def label(k, v): return str(v) if k in ("prompt", "negative_prompt") and v else f"lora {', '.join(Path(s).name for s in v)}" if k == "lora" else f"{k.replace('num_inference_', '').replace('_scale', '').replace('_', ' ')} {v:g}" if isinstance(v, float) else f"{k.replace('num_inference_', '').replace('_', ' ')} {v or 'none'}"
+        imgs = [read_picture(p) for p in names]; zoom = 2 if imgs[0].width <= 128 else 1 # in the order of the axes, as the rows are
         side = [", ".join(label(k, v) for (k, _), v in zip(down, c)) for c in product(*(v for _, v in down))]
         page = labelled_grid(imgs, side if down else None, [label(across[0], v) for v in across[1]], zoom=zoom)
-        run.say(save_png(page, grid, dict(mode="grid", pictures=[at(c).name for c in cells])), dict(mode="grid"))
+        run.say(save_png(page, grid, dict(mode="grid", pictures=[p.name for p in names])), dict(mode="grid"))
 
 
 @click.command("jobs")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @shared_options("folder device batch memory json quiet")
 def _jobs(file, **o):
-    """Draw the jobs of FILE (a line of JSON for each picture) that have no picture yet. The folder is that of FILE unless --out names one.
+    """Draw the jobs of FILE (a line of JSON for each picture) that have no picture yet. The folder is that of FILE unless --out names one. A job may have the keys "lora" ("DIR:0.7", or a list of them) and "embedding".
 
     torchrun --nproc_per_node 2 -m sdcourse.cli jobs foxes/jobs.jsonl
     """
@@ -475,7 +448,8 @@ def _replay(pictures, quick, check, model, out, lora, embedding, device, as_json
 
     sdcourse replay foxes/a-red-fox-18.png
     """
-    from sdcourse.models import MODELS, load
+    from sdcourse.jobs import _add, _spec
+    from sdcourse.models import load
     from sdcourse.replays import recipe_of, replay, replay_report
     recipes = [recipe_of(p) for p in pictures]; pipes, same = {}, True; given = [_spec(s) for s in lora], [_spec(s, weight=False) for s in embedding]
     plans = [_additions(p, recipe.get("added") or [], *given) for p, recipe in zip(pictures, recipes)] # what is missing is said before anything is drawn

@@ -52,7 +52,7 @@ from .generate import _draw, _factor, _interval, _latents, _model
 from .guidance import check_scale
 from .latents import check_size, seeded_noise
 from .models import get_scheduler, suits
-from .record import fingerprint, pack, stamp
+from .record import added_to, fingerprint, pack, stamp
 from .sampling import denoise
 from .text import _prompts, embed
 
@@ -147,7 +147,7 @@ def _walk(pipe, prompts, *, seed, frames, loop, orbit, constant_speed, position,
     name = scheduler if isinstance(scheduler, str) else type(get_scheduler(pipe, scheduler)).__name__
     given = {k: pack(v) for k, v in (("prompt_embeds", prompt_embeds), ("negative_prompt_embeds", negative_prompt_embeds), ("latents", latents)) if v is not None}
     base = dict(prompts=words if len(words) > 1 else words[0], negative_prompt=negatives if len(negatives) > 1 else negatives[0], seed=seeds if len({*seeds}) > 1 else seeds[0], loop=loop, orbit=orbit, num_inference_steps=steps,
-                guidance_scale=many or grades[0].item(), guidance_rescale=guidance_rescale, guidance_interval=list(_interval(guidance_interval)), scheduler=name, eta=eta, **px, **given, model=_model(pipe), weights=fingerprint(pipe))
+                guidance_scale=many or grades[0].item(), guidance_rescale=guidance_rescale, guidance_interval=list(_interval(guidance_interval)), scheduler=name, eta=eta, **px, **given, model=_model(pipe), weights=fingerprint(pipe), **(dict(added=added) if (added := added_to(pipe)) else {}))
 
     def recipe(im, p, more={}): return stamp(im, "dream", **{**more, **base}, position=p)
 
@@ -201,7 +201,7 @@ def _even(probe, length, frames, closed):
     return [round(float(p), 6) for p in np.interp(goals, way, at)]
 
 # %% ../nbs/16_dream.ipynb #99e28aa0
-from .core import to_rgb
+from .core import SUFFIXES, picture_size, read_picture, to_rgb
 
 
 def speeds(
@@ -296,11 +296,11 @@ def slideshow(
 ):  # yields PIL pictures in RGB, one for each frame
     """Make the frames of a film out of pictures: a generator for `save_mp4` and `save_gif` that holds two pictures at a time.
 
-    A folder gives its PNG, JPEG, WebP, GIF and BMP files in natural order. Raises `ValueError` and `OSError` at once for what can be seen at once: no pictures, sizes that differ, files that are no pictures."""
+    A folder gives its files with `SUFFIXES` in natural order. Raises `ValueError` and `OSError` at once for what can be seen at once: no pictures, sizes that differ, files that are no pictures."""
     if isinstance(pictures, (str, Path)):
         if not (top := Path(pictures)).is_dir(): raise FileNotFoundError(f"{top} is no folder: give a folder, or a list of files and pictures")
-        pictures = natural_order(f for f in top.iterdir() if f.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp") and not f.name.startswith("."))
-        if not pictures: raise ValueError(f"{top} holds no picture (.png, .jpg, .jpeg, .webp, .gif or .bmp)")
+        pictures = natural_order(f for f in top.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+        if not pictures: raise ValueError(f"{top} holds no picture ({', '.join(SUFFIXES)})")
     if isinstance(pictures, Image.Image) or not hasattr(pictures, "__iter__"): raise TypeError(f"pictures must be a folder, a list or a generator, got {shorten(pictures)} ({type(pictures).__name__})")
     listed = list(pictures) if isinstance(pictures, (list, tuple)) else None
     if listed is not None and not listed: raise ValueError("no pictures given: a film needs at least one")
@@ -323,9 +323,9 @@ def _unequal(k, have, want): return f"picture {k} is {have[0]}x{have[1]}, the fi
 
 
 def _size(x):
-    "The size as seen, of a picture or of a file, of which only the head is read."
+    "The size as seen of a picture, or of a file."
     if not isinstance(x, (str, Path, Image.Image)): raise TypeError(f"a picture must be a PIL picture or a file, got {shorten(x)} ({type(x).__name__})")
-    with Image.open(x) if not isinstance(x, Image.Image) else x.copy() as im: return im.size[::-1] if im.getexif().get(0x0112, 1) in (5, 6, 7, 8) else im.size
+    return picture_size(x)
 
 
 def _slides(pictures, count, fade, loop, size, fit, background):
@@ -334,9 +334,7 @@ def _slides(pictures, count, fade, loop, size, fit, background):
     def mixed(a, b): return (Image.blend(a, b, (k + 1) / (fade + 1)) for k in range(fade))
     first = before = None
     for k, x in enumerate(pictures):
-        if isinstance(x, Image.Image): im = to_rgb(x, background)
-        else:
-            with Image.open(x) as f: im = to_rgb(f, background)
+        im = to_rgb(read_picture(x) if isinstance(x, (str, Path)) else x, background)
         size = size or im.size
         if im.size != size:
             if fit is None: raise ValueError(_unequal(k, im.size, size))

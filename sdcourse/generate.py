@@ -61,10 +61,11 @@ def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inferen
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
     begin, end = _interval(guidance_interval)
+    like = dict(device=pipe.device, dtype=pipe.unet.dtype) # once: diffusers walks through all modules for each of these
     def rows(embeds, texts, name):
-        if embeds is None: embeds = embed(pipe, texts)
+        if embeds is None: once = list(dict.fromkeys(texts)); embeds = embed(pipe, once); embeds = embeds if len(once) == len(texts) else embeds[[once.index(t) for t in texts]] # a prompt for several pictures is read once
         elif not isinstance(embeds, torch.Tensor) or embeds.ndim != 3 or len(embeds) not in (1, len(prompts)): raise ValueError(f"{name} must be a tensor of shape ({len(prompts)}, 77, {pipe.unet.config.cross_attention_dim}), one row for each prompt, got {tuple(getattr(embeds, 'shape', ())) or shorten(embeds)}")
-        embeds = embeds.to(pipe.device, pipe.unet.dtype)
+        embeds = embeds.to(**like)
         return embeds if len(embeds) == 1 else embeds.repeat_interleave(n, 0)
     text, uncond = rows(prompt_embeds, prompts, "prompt_embeds"), rows(negative_prompt_embeds, negatives, "negative_prompt_embeds") # (1 or total, 77, d)
     gens = _generators(seeds) if generators is None else generators

@@ -10,7 +10,7 @@ __all__ = ['latent_mask', 'inpaint', 'text_mask', 'fill_hole']
 # %% ../nbs/15_inpaint.ipynb #935cefa7
 import torch
 from .attention import heat, record_attention
-from .core import generators, pick_seeds, shorten, strict, to_pil, to_rgb, to_tensor
+from .core import generators, pick_seeds, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
 from .generate import _draw, _model
 from .latents import check_size, encode, seeded_noise
 from .models import get_scheduler, suits
@@ -21,22 +21,13 @@ from .text import _prompts, embed
 
 def latent_mask(
     pipe, # a diffusers pipeline
-    mask, # PIL picture of any mode: white (128 and more) is made new, black and transparent is kept
+    mask, # a mask in a form that `to_mask` takes: white, opaque or True is made new; black, transparent or False is kept
 ) -> torch.Tensor: # float32 (1, 1, h, w) of 0 and 1
     "The mask on the grid of the latents: a spot is made new when any of its pixels is. Raises `ValueError` for a mask that is neither black nor anywhere white, and for one of fewer than four spots."
-    h, w = check_size(pipe, mask.height, mask.width); hole = _hole(mask, mask.size); x = torch.tensor(list(hole.tobytes())).view(1, 1, *hole.size[::-1]) / 255
+    mask = to_mask(mask); h, w = check_size(pipe, mask.height, mask.width); x = torch.tensor(list(mask.tobytes())).view(1, 1, *mask.size[::-1]) / 255
     m = torch.nn.functional.max_pool2d(x, (mask.height // h, mask.width // w)); n = int(m.sum())
     if 0 < n < 4: raise ValueError(f"the mask covers {n} of {h * w} spots of the latents ({mask.width // w}x{mask.height // h} pixels each), too few to draw anything: paint at least 4, or enlarge picture and mask first")
     return m
-
-
-def _hole(mask, size):
-    "The mask as a picture of 0 and 255, checked."
-    m = to_rgb(mask, background="black").convert("L")
-    if m.size != size: raise ValueError(f"the mask has {m.width}x{m.height} pixels and the picture {size[0]}x{size[1]}: make the mask for this picture, or mask.resize({size}, 0)")
-    most = m.getextrema()[1]
-    if 0 < most < 128: raise ValueError(f"the mask is nowhere white (its lightest is {most} of 255), so nothing would be made new: paint it white (128 and more); all black keeps everything")
-    return m.point(lambda v: 255 * (v >= 128))
 
 # %% ../nbs/15_inpaint.ipynb #183b4126
 @strict
@@ -44,7 +35,7 @@ def inpaint(
     pipe, # a diffusers `StableDiffusionPipeline`, with a UNet of 4 or of 9 input channels
     prompt, # a string, or a list of them
     image, # a PIL picture, or one for each prompt; sides that are multiples of the autoencoder's factor
-    mask, # a PIL picture of the same size in any mode, or one for each prompt: white is made new, black or transparent is kept
+    mask, # a mask of the same size in a form that `to_mask` takes, or one for each prompt: white, opaque or True is made new; black, transparent or False is kept
     *,
     strength=1., # the part of the steps that is run: 1 begins with noise, less with what is under the mask; a number, or one for each picture that comes out
     feather: int = 0, # pixels over which the new fades into the old, inside the mask
@@ -73,11 +64,11 @@ def inpaint(
     prompts, images, masks = _prompts(prompt), many(image), many(mask); count = max(map(len, (prompts, images, masks)))
     for name, x in (("prompts", prompts), ("pictures", images), ("masks", masks)):
         if len(x) not in (1, count): raise ValueError(f"{len(x)} {name}, and {count} of another kind: give a single one, or as many prompts, pictures and masks")
-    recipes = [_recipe(im) for im in images]; images = [to_rgb(im) for im in images]; W, H = images[0].size
+    recipes = [_recipe(im) for im in images]; images = to_rgbs(images); W, H = images[0].size
     if len(sizes := {im.size for im in images}) > 1: raise ValueError(f"the pictures of one call must have one size, got {sorted(sizes)}")
     try: check_size(pipe, H, W)
     except ValueError as e: raise ValueError(f"a picture of {W}x{H} pixels does not fit this model ({e}): bring picture and mask to such a size") from None
-    holes = [_hole(m, (W, H)) for m in masks]; m = torch.cat([latent_mask(pipe, h) for h in holes])
+    holes = [to_mask(m, (W, H)) for m in masks]; m = torch.cat([latent_mask(pipe, h) for h in holes])
     if isinstance(feather, bool) or not isinstance(feather, int) or feather < 0: raise ValueError(f"feather must be a whole number of pixels, at least 0, got {shorten(feather)}")
     seeds = pick_seeds(seed, n); total = count * len(seeds); steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total
@@ -176,7 +167,7 @@ def fill_hole(
     "Fill a hole smoothly with the colours of its edge, as a film of soap would; a start for `inpaint` at low strength, to remove a thing. Raises `ValueError` when nothing is left outside."
     from PIL import Image
     from torch.nn.functional import avg_pool2d, interpolate, pad
-    image = to_rgb(image); hole = _hole(mask, image.size)
+    image = to_rgb(image); hole = to_mask(mask, image.size)
     if hole.getextrema()[0]: raise ValueError("the mask is white everywhere: there is no edge to fill from")
     known = (torch.tensor(list(hole.tobytes())).view(1, 1, *image.size[::-1]) == 0).float(); levels = [(to_tensor(image) * known, known)]
     while min(levels[-1][1].shape[-2:]) > 1 and not levels[-1][1].all(): levels.append(tuple(avg_pool2d(x, 2, ceil_mode=True) for x in levels[-1]))

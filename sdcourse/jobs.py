@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/jobs.html.md"""
 __all__ = ['JOBS', 'job_rows', 'job_name', 'write_jobs', 'read_jobs', 'run_jobs']
 
 # %% ../nbs/88_jobs.ipynb #5537b8f7
-import base64, hashlib, inspect, json, os, sdcourse
+import base64, hashlib, inspect, json, os, sdcourse, shutil
 from itertools import product
 from pathlib import Path
 from PIL import Image
@@ -17,19 +17,66 @@ from .files import inside
 from .guidance import check_scale
 from .latents import check_size
 from .models import get_scheduler, load
-from .record import pack, unpack
+from .record import added_to, pack, unpack
 from .show import save_png
 
 JOBS = ("txt2img", "img2img", "inpaint") # the functions that a row may name: those that draw pictures from keywords
 _NOT_IN_ROWS = {"pipe", "n", "batch_size", "progress", "after"}
 _EACH = ("prompt", "negative_prompt", "seed", "guidance_scale", "strength") # keywords that may differ within one call
+_BESIDE = ("lora", "embedding") # what a row adds to its model
+
+
+def _spec(text, weight=True):
+    "(where a LoRA or word is, its weight) of DIR[:WEIGHT]; checked."
+    import math
+    from sdcourse.models import LORAS
+    from sdcourse.tune.train import trained_file
+    text = str(text); where, colon, tail = text.rpartition(":"); w = 1.
+    if weight and colon and not Path(text).expanduser().exists():
+        try: w = float(tail); text = where
+        except ValueError:
+            if where in LORAS or Path(where).expanduser().exists(): raise ValueError(f"the weight of the LoRA {where} must be a number, got {tail!r}") from None
+    if not math.isfinite(w): raise ValueError(f"the weight of a LoRA must be finite, got {tail}")
+    if weight and text in LORAS: return text, w
+    kind = trained_file(text)[1]
+    if weight and kind == "embedding": raise ValueError(f"{text} holds a learnt word and no LoRA: --embedding {text}")
+    if not weight and kind == "lora": raise ValueError(f"{text} holds a LoRA and no learnt word: --lora {text}")
+    if kind == "model": raise ValueError(f"{text} holds a whole model: --model {text}")
+    return text, w
+
+
+def _add(pipe, loras, words, adapters=None):
+    "Put LoRAs at their weights and learnt words into a pipeline, each under a name of its own."
+    import warnings
+    from sdcourse.tune.train import load_trained
+    names = [*adapters] if adapters else [f"lora{k}" for k in range(len(loras))]
+    for where, _ in words: load_trained(pipe, where)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Already found a `peft_config`") # several are wanted
+        for name, (where, _) in zip(names, loras): load_trained(pipe, where, adapter=name)
+    if loras: pipe.set_adapters(names, [w for _, w in loras])
+    return pipe
+
+
+def _beside(kind, value):
+    "What a row adds to its model, as it is written down: its name, the hash of its numbers, its weight, where it lies."
+    from sdcourse.models import LORAS
+    from sdcourse.tune.train import _name_of, trained_file, trained_hash
+    def one(v):
+        if isinstance(v, dict):
+            if v.get("kind") != kind or "sha256" not in v and v.get("name") not in LORAS: raise ValueError(f"{kind}={shorten(v)} is not what job_rows makes: give a folder{', or DIR:0.7' * (kind == 'lora')}")
+            return v
+        if not isinstance(v, (str, os.PathLike)): raise TypeError(f"{kind} must be a folder{', or DIR:0.7' * (kind == 'lora')}, or a tuple of several, got {shorten(v)} ({type(v).__name__})")
+        where, w = _spec(v, kind == "lora"); file = None if where in LORAS else trained_file(where)[0].resolve()
+        return dict(kind=kind) | (dict(weight=w) if kind == "lora" else {}) | (dict(name=where) if file is None else dict(name=_name_of(file), sha256=trained_hash(file), file=str(file)))
+    return [one(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
 
 
 def job_rows(
     mode: str = "txt2img", # a name of `JOBS`
     *,
     model: str = "pocket", # what `load` takes
-    **settings, # the mode's keywords; a list is an axis. A value that is two numbers, guidance_interval say, is a tuple
+    **settings, # the mode's keywords, and lora="DIR:0.7" and embedding="DIR" for what `finetune` has taught; a list is an axis. A value that is several, two numbers of guidance_interval say, or two LoRAs, is a tuple
 ) -> list: # of dicts, one for each combination; the last axis runs fastest
     "The jobs of a sweep over any number of axes. Raises `TypeError` for an unknown keyword, `ValueError` for an unknown mode, an empty axis, or no seed."
     axes = {k: list(v) if isinstance(v, (list, range)) else [v] for k, v in settings.items()}
@@ -40,20 +87,23 @@ def job_rows(
 def job_name(
     row: dict, # a row of `job_rows`
 ) -> str: # 24 hexadecimal digits and .png
-    "The file name of a job's picture: the SHA-256 of its row, whatever the order of its keys. Of an input picture only its pixels count, not where it lies."
-    def known(v): return {k: known(x) for k, x in v.items() if k not in ("png", "zlib", "file")} if isinstance(v, dict) else [known(x) for x in v] if isinstance(v, list) else v
+    "The file name of a job's picture: the SHA-256 of its row, whatever the order of its keys. Of an input picture only its pixels count and of a LoRA or a learnt word its numbers, not where it lies or what it is called."
+    def known(v): return {k: known(x) for k, x in v.items() if k not in ("png", "zlib", "file") and not (k == "name" and "sha256" in v)} if isinstance(v, dict) else [known(x) for x in v] if isinstance(v, list) else v
     return hashlib.sha256(json.dumps(known(row), sort_keys=True).encode()).hexdigest()[:24] + ".png"
 
 
 def _row(row, where=""):
     "A row as it is written: checked, packed, without what is None."
     if not isinstance(row, dict): raise TypeError(f"{where}a job is a dict of keywords, got {shorten(row)} ({type(row).__name__})")
-    row = {"mode": "txt2img", "model": "pocket"} | {k: pack(v) for k, v in row.items() if v is not None}
+    try: row = {"mode": "txt2img", "model": "pocket"} | {k: _beside(k, v) if k in _BESIDE else pack(v) for k, v in row.items() if v is not None and not (k in _BESIDE and v in ((), []))}
+    except (OSError, TypeError, ValueError) as e: raise type(e)(f"{where}{e}") from None
     if row["mode"] not in JOBS: raise ValueError(f"{where}unknown mode {shorten(row['mode'])}" + (f"; did you mean {like!r}?" if (like := nearest(row["mode"], JOBS)) else "") + f" Known: {', '.join(JOBS)}")
     takes = {k: p for k, p in inspect.signature(getattr(sdcourse, row["mode"])).parameters.items() if k not in _NOT_IN_ROWS}
     for k in row:
-        if k not in takes and k not in ("mode", "model"): raise TypeError(f"{where}{row['mode']}() has no argument {k}={shorten(row[k])} for a job" + (f"; did you mean {like}=?" if (like := nearest(k, takes)) else f"; it takes {', '.join(takes)}"))
+        if k not in takes and k not in ("mode", "model", *_BESIDE): raise TypeError(f"{where}{row['mode']}() has no argument {k}={shorten(row[k])} for a job" + (f"; did you mean {like}=?" if (like := nearest(k, [*takes, *_BESIDE])) else f"; it takes {', '.join([*takes, *_BESIDE])}"))
     if missing := [k for k, p in takes.items() if p.default is p.empty and k not in row]: raise ValueError(f"{where}the job has no {missing[0]}")
+    for k in ("image", "mask"):
+        if isinstance(row.get(k), str): raise TypeError(f"{where}{k}= must be a PIL picture, got {shorten(row[k])}: open it with open_picture(...{', mask=True' if k == 'mask' else ''})")
     if row.get("seed") is None: raise ValueError(f"{where}the job has no seed: without one it would be another picture each time")
     pick_seeds(row["seed"])
     return row
@@ -63,18 +113,34 @@ def write_jobs(
     rows, # from `job_rows`, or dicts of your own
     path, # file name ending in .jsonl; an older file is replaced when the new one is whole
 ) -> Path: # `path`
-    "Write a file of jobs, one line of JSON for each; input pictures go to `inputs/` beside it, named by their pixels. Raises as `job_rows`, with the number of the row."
+    "Write a file of jobs, one line of JSON for each; input pictures, LoRAs and learnt words go to `inputs/` beside it, named by what is in them. Raises as `job_rows`, with the number of the row."
     path = Path(path); rows = [_row(r, f"row {k}: ") for k, r in enumerate(rows, 1)]
     if not rows: raise ValueError("no jobs given: a file needs at least one row")
     if path.suffix != ".jsonl": raise ValueError(f"{path.name!r} does not end in .jsonl")
     def aside(v):
-        if not isinstance(v, dict) or v.get("kind") != "picture": return v
+        if isinstance(v, list): return [aside(x) for x in v]
+        if not isinstance(v, dict): return v
+        if v.get("kind") in _BESIDE and "file" in v:
+            file = path.parent/"inputs"/v["sha256"]/f"{v['name']}.safetensors"; file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists():
+                with atomic(file) as tmp: shutil.copyfile(_there(v, path.parent), tmp)
+            return v | dict(file=file.relative_to(path.parent).as_posix())
+        if v.get("kind") != "picture": return v
         file = path.parent/"inputs"/f"{v['sha256'][:24]}.png"; file.parent.mkdir(exist_ok=True)
         if not file.exists():
             with atomic(file) as tmp: unpack(v).save(tmp)
         return {k: x for k, x in v.items() if k != "png"} | dict(file=f"inputs/{file.name}")
     with atomic(path) as tmp: tmp.write_text("".join(json.dumps({k: aside(v) for k, v in r.items()}) + "\n" for r in rows), encoding="utf-8")
     return path
+
+
+def _there(v, folder):
+    "The file of a LoRA or a learnt word that a row names, whole and the same."
+    from sdcourse.tune.train import trained_hash
+    file = Path(folder)/v["file"]; what = f"the {'LoRA' if v['kind'] == 'lora' else 'word'} {v['name']} (sha256 {v['sha256']}) of a job"
+    if not file.is_file(): raise FileNotFoundError(f"{what} is not there: {file}. Put it back, or make the jobs anew")
+    if (got := trained_hash(file)) != v["sha256"]: raise ValueError(f"{file} is not {what}: its sha256 is {got}. Put the right one back, or make the jobs anew")
+    return file
 
 
 def read_jobs(
@@ -122,18 +188,31 @@ def _inputs(row, folder):
         if isinstance(v, dict) and "file" in v:
             v = {k: x for k, x in v.items() if k != "file"} | dict(png=base64.b64encode(inside(folder, v["file"], "the file of jobs").read_bytes()).decode())
         return unpack(v)
-    return {k: there(v) for k, v in row.items()}
+    return {k: there(v) for k, v in row.items() if k not in _BESIDE}
+
+
+def _added(row, folder):
+    "(LoRAs, learnt words) that a row adds to its model, each (where it lies, its weight), as `_add` takes them."
+    return tuple([(str(_there(v, folder)) if "file" in v else v["name"], v.get("weight", 1.)) for v in row.get(kind, ())] for kind in _BESIDE)
+
+
+def _carries(pipe, row):
+    "An error unless a pipeline that was given has in it what the row adds to its model, at the same weights."
+    known = lambda a: (a["kind"], a.get("sha256"), a.get("weight"))
+    if (want := [known(v) for k in _BESIDE for v in row.get(k, ()) if "sha256" in v]) and want != (has := [known(a) for a in added_to(pipe)]):
+        raise _named(row, ValueError(f"it wants {' and '.join(f'{k} {s} at weight {w:g}' if w is not None else f'{k} {s}' for k, s, w in want)}, and this pipe has {has or 'nothing added'}: leave pipe out, and each row gets its own"))
 
 
 def run_jobs(
     path, # a file of jobs
     out=None, # the folder for the pictures, made when it is not there; None: the one of the file
     *,
-    pipe=None, # a diffusers pipeline for all rows; None: each row's model is loaded
+    pipe=None, # a diffusers pipeline for all rows, which carries what they add to a model; None: each row's model is loaded, and what it adds put in
     batch_size: int = 4, # most pictures at once
     rank: int | None = None, # this process's number; None: the environment's RANK, which torchrun and accelerate set, or 0
     world: int | None = None, # how many processes there are; None: the environment's WORLD_SIZE, or 1
     device: str | None = None, # where models are loaded; None: the best of this machine, one GPU for each process
+    low_memory: bool = False, # models that are loaded compute attention and pictures in slices
     progress: bool = False, # show a progress bar
 ): # generator of (row, `Path`) for each picture drawn now
     """Draw the jobs of this process that have no picture yet, and write each in one move: a file with a job's name is whole, whatever was killed when.
@@ -141,17 +220,23 @@ def run_jobs(
     No process speaks with another, so any launcher and any number of machines will do that share a folder. Raises for a bad row before anything is drawn, and what the drawing function raises, with the row."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1: raise ValueError(f"batch_size must be a whole number of pictures, at least 1, got {shorten(batch_size)}")
     rank, world = _place(rank, world); rows = read_jobs(path); out = Path(path).parent if out is None else Path(out)
-    return _run_jobs(Path(path), out, [*{job_name(r): r for r in rows}.values()], pipe, batch_size, rank, world, device, progress)
+    for r in {json.dumps([r.get(k) for k in _BESIDE]): r for r in rows if not (out/job_name(r)).exists()}.values(): _added(r, Path(path).parent) if pipe is None else _carries(pipe, r)
+    return _run_jobs(Path(path), out, [*{job_name(r): r for r in rows}.values()], pipe, batch_size, rank, world, device, low_memory, progress)
 
 
-def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, progress):
-    out.mkdir(parents=True, exist_ok=True); loaded = (None, None)
+def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, low_memory, progress):
+    out.mkdir(parents=True, exist_ok=True); loaded, checked = (None, None), set()
     mine = [[r for r in b if not (out/job_name(r)).exists()] for b in _batches(rows, batch_size)[rank::world]]
     from tqdm.auto import tqdm
     with tqdm(total=sum(map(len, mine)), desc=f"process {rank + 1} of {world}" if world > 1 else "jobs", unit="picture", leave=False, disable=not progress) as bar:
         for batch in filter(None, mine):
-            if (model := batch[0]["model"]) != loaded[0]:
-                loaded = (model, pipe or load(model, device=device or _device()))
+            model, (loras, words) = batch[0]["model"], _added(batch[0], path.parent) if pipe is None else ([], [])
+            if (files := (model, [w for w, _ in loras], words)) != loaded[0]:
+                loaded = (files, pipe or _add(load(model, device=device or _device()), loras, words))
+                if low_memory and pipe is None: loaded[1].enable_attention_slicing(); loaded[1].vae.enable_slicing()
+            elif loras: loaded[1].set_adapters([f"lora{k}" for k in range(len(loras))], [w for _, w in loras])
+            if model not in checked:
+                checked.add(model)
                 for r in (r for b in mine for r in b if r["model"] == model): _check(loaded[1], r)
             for r, img in zip(batch, _draw_batch(loaded[1], [_inputs(r, path.parent) for r in batch]), strict=True):
                 file = out/job_name(r)
@@ -179,7 +264,7 @@ def _named(row, e): return type(e)(f"job {shorten({k: v for k, v in row.items() 
 
 def _draw_batch(pipe, rows):
     "One call for rows that share everything but what `_EACH` names."
-    first = rows[0]; kw = {k: v for k, v in first.items() if k not in ("mode", "model")}
+    first = rows[0]; kw = {k: v for k, v in first.items() if k not in ("mode", "model", *_BESIDE)}
     for k in {*_EACH} & {*kw} if len(rows) > 1 else ():
         if k not in ("prompt", "negative_prompt") or len({(r["prompt"], r.get("negative_prompt")) for r in rows}) > 1: kw[k] = [r[k] for r in rows]
     if isinstance(kw["prompt"], str): kw["n"] = len(rows)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np, torch
 import sdcourse
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, dyed, load_icons, plain, plural, premultiply, recolor, scene, stands_out, _NO_COUNT, _OBJECTS, _OUTDOORS
-from .core import atomic, generators, shorten, strict, to_rgb, to_tensor, write_manifest
+from .core import atomic, generators, shorten, strict, to_rgbs, to_tensor, write_manifest
 from .files import read_weights, verify
 from .models import load
 from .train_judge import JudgeNet
@@ -40,7 +40,7 @@ class Judge:
     ):  # float (B, 3, 64, 64) in [-1, 1]
         "The pictures as the judge wants them; larger ones are reduced by area."
         from PIL import Image
-        return to_tensor([im if im.size == (64, 64) else im.resize((64, 64), Image.Resampling.BOX) for im in map(to_rgb, images)])
+        return to_tensor([im if im.size == (64, 64) else im.resize((64, 64), Image.Resampling.BOX) for im in to_rgbs(images)])
 
     @torch.inference_mode()
     def features(

@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/models.html.md"""
 __all__ = ['POCKET', 'MODELS', 'LORAS', 'PICTURE_SETS', 'SCHEDULERS', 'DEPTH_MODELS', 'load', 'get_scheduler', 'suits', 'doctor']
 
 # %% ../nbs/82_models.ipynb #c9d121ce
-import os, sdcourse
+import gc, os, sdcourse
 from contextlib import contextmanager
 from pathlib import Path
 from .core import best_device, best_dtype, check_device, nearest, shorten, strict
@@ -38,12 +38,22 @@ PICTURE_SETS = { # captioned pictures to fine-tune on: name: hub ids in the orde
 }
 
 # %% ../nbs/82_models.ipynb #3b04758d
+@contextmanager
+def _no_gc():
+    "Without the garbage collector, which goes through all that torch and diffusers define again and again while they load, and finds nothing: a sixth of a process's start."
+    on = gc.isenabled(); gc.disable()
+    try: yield
+    finally:
+        if on: gc.enable()
+
+
 def _hint(word, known):
     like = nearest(word, known)
     return (f"; did you mean {like!r}?" if like else "") + f" Known: {', '.join(known)}"
 
 # %% ../nbs/82_models.ipynb #45eb5e20
 @strict
+@_no_gc()
 def load(
     name: str = "pocket", # a name of `MODELS`, any hub id "owner/name", or a local folder in diffusers' form
     *,

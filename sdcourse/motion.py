@@ -210,7 +210,7 @@ def depth_model(
         run, label = pipeline("depth-estimation", model=str(hub_model(DEPTH_MODELS[name]["ids"][0])), device=check_device(device), trust_remote_code=False, model_kwargs=dict(use_safetensors=True)), name
     else: run, label = name, type(name).__name__
     def depth(img):
-        d = torch.as_tensor(run(to_rgb(img))["predicted_depth"]).detach().double().cpu().squeeze() # larger is nearer
+        img = to_rgb(img); d = torch.as_tensor(run(img)["predicted_depth"]).detach().double().cpu().squeeze() # larger is nearer
         d = torch.nn.functional.interpolate(d[None, None], (img.height, img.width), mode="bilinear", align_corners=False)[0, 0]
         d = (d - d.min()) / (d.max() - d.min()).clamp(min=1e-9)
         return 1 / (1 / far + (1 / near - 1 / far) * d)

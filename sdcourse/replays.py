@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 import numpy as np, sdcourse
 from PIL import Image
-from .core import nearest, shorten, strict
+from .core import nearest, read_picture, shorten, strict, to_rgb
 from .models import MODELS, SCHEDULERS, load
 from .record import added_to, fingerprint, machine_of, unpack, versions
 from .show import read_settings
@@ -38,7 +38,7 @@ NOTES = {"mode", "model", "weights", "machine", "versions", "batch", "scheduler_
 def recipe_of(
     img, # a PIL picture, or a file
 ) -> dict: # {"mode": ..., its keywords: ..., "model": ..., "weights": ..., "machine": ..., "versions": ...}
-    "The recipe that a picture carries. Raises `ValueError` for a picture without one, or with one that is damaged, `OSError` for a file that is no picture."
+    "The recipe that a picture carries. Raises `ValueError` for a picture without one, or with one that is damaged, and for a file that is no picture."
     if isinstance(img, (str, os.PathLike)): name, recipe = Path(img).name, read_settings(img)
     elif isinstance(img, Image.Image):
         name, recipe = "this picture", img.info.get("sdcourse")
@@ -140,8 +140,7 @@ def replay_report(
 ) -> dict: # {"same": bool, "differing": values that differ, "of": values there are, "most": largest difference of 255, "causes": {name: (then, now)}, "text": all of it in one sentence}
     "Compare a picture with its replay: the pixels, and the settings, weights, machine and versions that both recipes name."
     ra, rb = recipe_of(original), recipe_of(again)
-    a, b = (Image.open(im) if isinstance(im, (str, os.PathLike)) else im for im in (original, again))
-    a, b = a.convert("RGB"), b.convert("RGB")
+    a, b = (to_rgb(read_picture(im) if isinstance(im, (str, os.PathLike)) else im) for im in (original, again))
     hidden = NOTES | {"image", "mask", "images"}
     then, now = ({k: v for k, v in r.items() if k not in hidden} | _made(r) for r in (ra, rb))
     causes = {k: (then[k], now[k]) for k in then if k in now and None not in (then[k], now[k]) and then[k] != now[k]}
@@ -190,14 +189,13 @@ def history(
 ): # a list with one dict of settings for each picture, which shows itself as a table in a notebook and in print
     """The settings of a run of pictures. `made from` names the picture of the run, if it is one, that an input picture was.
 
-    Packed pictures and tensors stand there as their size. A picture without a recipe has the mode "no recipe"; what is no picture raises `OSError`."""
+    Packed pictures and tensors stand there as their size. A picture without a recipe has the mode "no recipe"; what is no picture raises `ValueError`."""
     if isinstance(pictures, (str, os.PathLike)):
         if not Path(pictures).is_dir(): raise NotADirectoryError(f"{pictures} is no folder: give a folder, or a list of pictures")
         pictures = sorted(Path(pictures).glob("*.png"), key=lambda p: (p.stat().st_mtime_ns, p.name))
     rows, thumbs, seen = _History(), [], {}
     for k, item in enumerate(pictures):
-        img = Image.open(item) if isinstance(item, (str, os.PathLike)) else item; img.load()
-        name = Path(item).name if img is not item else f"{k}"
+        file = isinstance(item, (str, os.PathLike)); img = to_rgb(read_picture(item) if file else item); name = Path(item).name if file else f"{k}"
         try: recipe = recipe_of(item)
         except ValueError: recipe = dict(mode="no recipe")
         row, parents = dict(file=name), []
@@ -208,8 +206,8 @@ def history(
                 if key in ("image", "parent") and v.get("sha256") in seen: parents.append(seen[v["sha256"]])
             elif not isinstance(v, dict): row[key] = v
         if parents: row["made from"] = parents[0]
-        seen.setdefault(hashlib.sha256(img.convert("RGB").tobytes()).hexdigest(), name)
-        small = img.convert("RGB"); small.thumbnail((48, 48)); small.save(f := io.BytesIO(), "JPEG", quality=85); thumbs.append(base64.b64encode(f.getvalue()).decode())
+        seen.setdefault(hashlib.sha256(img.tobytes()).hexdigest(), name)
+        img.thumbnail((48, 48)); img.save(f := io.BytesIO(), "JPEG", quality=85); thumbs.append(base64.b64encode(f.getvalue()).decode())
         rows.append(row)
     rows.thumbs = thumbs
     return rows

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from PIL import Image, ImageChops, ImageDraw, ImageFont
-from .core import atomic, shorten, strict, to_rgb
+from .core import as_seen, atomic, read_picture, shorten, strict, to_rgb, to_rgbs
 
 # %% ../nbs/81_show.ipynb #d766f795
 def _whole(name, v, least=1):
@@ -24,9 +24,7 @@ def _whole(name, v, least=1):
 
 def _pictures(imgs, zoom=1):
     "A list of RGB pictures, each enlarged `zoom` times by repeating pixels."
-    if isinstance(imgs, Image.Image): imgs = [imgs]
-    if isinstance(imgs, (str, bytes, Path)) or not hasattr(imgs, "__iter__"): raise TypeError(f"expected a list or a generator of PIL pictures, got {shorten(imgs)} ({type(imgs).__name__})")
-    return [_zoom(to_rgb(im), zoom) for im in imgs]
+    return [_zoom(im, zoom) for im in to_rgbs(imgs)]
 
 
 def _zoom(img, zoom):
@@ -321,16 +319,16 @@ def _nested(v): return isinstance(v, dict) or isinstance(v, (list, tuple)) and a
 
 @strict
 def save_png(
-    img, # PIL.Image
+    img, # PIL.Image, or what else `to_rgb` takes
     path, # file name ending in .png; an older file is replaced when the new one is whole (`core.free_path` finds a free name)
     settings: dict | None = None, # what made the picture: prompt, negative_prompt, seed, num_inference_steps, ...; None: what the picture itself carries in `.info["sdcourse"]`, as those of `txt2img` do
 ) -> Path: # `path`
     "Write a PNG that carries `settings` in its text: `read_settings` gets them back, and they read well in other programs. Raises `ValueError` for another suffix."
     from PIL.PngImagePlugin import PngInfo
     path = _suffix(path, ".png", ": only a PNG keeps its settings")
-    if settings is None: settings = img.info.get("sdcourse", {})
+    if settings is None: settings = getattr(img, "info", {}).get("sdcourse", {})
     if isinstance(settings, str): settings = json.loads(settings) # the picture comes from such a file
-    info = PngInfo()
+    img = as_seen(img) if getattr(img, "mode", None) in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16") else to_rgb(img); info = PngInfo()
     for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse") and not _nested(v)}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
     info.add_text("sdcourse", json.dumps(settings, default=str)) # ASCII only: any prompt survives
     with atomic(path) as tmp: img.save(tmp, "PNG", pnginfo=info)
@@ -340,9 +338,8 @@ def save_png(
 def read_settings(
     path, # a picture written by `save_png`
 ) -> dict: # the settings, as they were given
-    "What made a picture. Raises `ValueError` when it carries no settings, `OSError` when it is no picture."
-    with Image.open(path) as img:
-        img.load(); text = getattr(img, "text", {})
+    "What made a picture. Raises `ValueError` when it carries no settings or is no picture, `OSError` when it cannot be read."
+    text = read_picture(path).info
     if "sdcourse" not in text: raise ValueError(f"{Path(path).name} carries no sdcourse settings: it was not made by save_png, or another program has dropped them")
     try: return json.loads(text["sdcourse"])
     except ValueError: raise ValueError(f"{Path(path).name}: its sdcourse settings are damaged: {shorten(text['sdcourse'])}") from None

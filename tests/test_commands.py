@@ -138,8 +138,66 @@ def test_every_picture_of_every_mode_comes_back(sd, here):
     assert len(sd("history", "dream", "--json")[0]) == 3
 
 
+# LoRAs and learnt words
+
+def test_every_command_that_draws_takes_loras_and_words():
+    from sdcourse.cli import main
+    takes = {name: {p.name for p in c.params} for name, c in main.commands.items() if name != "finetune"}
+    draws = {name for name, has in takes.items() if "model" in has}; assert draws == {"txt2img", "img2img", "inpaint", "chain", "dream", "animate", "sweep", "replay"}
+    assert not [name for name in draws if not {"lora", "embedding"} <= takes[name]] # `jobs` has them in its rows
+
+
+@pytest.fixture(scope="module")
+def taught(here):
+    "A LoRA in a folder of its own, and a learnt word."
+    import shutil, torch
+    from safetensors.torch import save_file
+    from sdcourse.models import POCKET
+    shutil.copytree(POCKET.parent/"loras"/"kittens", here/"taught"); Path("word").mkdir()
+    save_file({"<imp>": torch.randn(1, 128, generator=torch.Generator().manual_seed(0)) / 50}, "word/learned_embeds.safetensors", metadata={"format": "pt"})
+    return POCKET.parent/"loras"
+
+
+@pytest.fixture
+def anew(loaded, monkeypatch):
+    "A model for each command, for one that a LoRA was put into keeps it."
+    import sdcourse.models as m
+    monkeypatch.setattr(m, "_from_pretrained", loaded.__wrapped__)
+
+
+def test_a_sweep_with_a_lora(sd, anew, taught):
+    "Its weights as an axis, a word beside it; the pictures say so and come back; a LoRA that was trained on is another job, its copy beside the jobs is not touched."
+    say = ("sweep", "a <imp> cat", "--seed", "1,2", "--lora", "taught:0,0.5", "--embedding", "word", "--steps", 2, "-q", "--out", "lora-sweep"); *pngs, grid = sd(*say)[0]
+    got = [(a[0]["name"], a[0]["weight"], a[1]["token"]) for a in (recipe(p)["added"] for p in pngs)]; assert got == [("taught", 0, "<imp>")] * 2 + [("taught", .5, "<imp>")] * 2 and len({Image.open(p).tobytes() for p in pngs}) == 4
+    for p in pngs[1:3]: assert sd("replay", p, "--lora", "taught", "--embedding", "word", "--check")[1].endswith("the same, byte for byte\n")
+    assert "give its folder with --lora" in sd("replay", pngs[0], "--embedding", "word", code=2)[1]
+    assert str(Path.cwd()) not in Path("lora-sweep/jobs.jsonl").read_text() and "4 of 4 pictures are there already" in sd(*say)[1]
+    Path("taught/pytorch_lora_weights.safetensors").write_bytes((taught/"blob/pytorch_lora_weights.safetensors").read_bytes()); os.remove(pngs[3])
+    assert [sd("jobs", "lora-sweep/jobs.jsonl", "-q")[0], sd("replay", pngs[3], "--lora", taught/"kittens", "--embedding", "word", "--check")[1].endswith("byte for byte\n")] == [[pngs[3]], True]
+    new, said = sd(*say); assert "already" not in said and not {*new} & {*pngs} and len(new) == 5
+    Path("by-hand.jsonl").write_text(json.dumps(dict(prompt="a cat", seed=1, num_inference_steps=2, lora=[f"{taught}/kittens:0.5", f"{taught}/blob"])) + "\n")
+    (p,), _ = sd("jobs", "by-hand.jsonl", "--low-memory", "--out", "by-hand", "-q"); assert [(a["name"], a["weight"]) for a in recipe(p)["added"]] == [("kittens", .5), ("blob", 1)] and recipe(p)["machine"]["attention"] == "SlicedAttnProcessor"
+
+
+def test_python_sweeps_name_the_lora_of_the_pipe(anew, taught):
+    from sdcourse.models import load
+    from sdcourse.sweeps import sweep
+    from sdcourse.tune.train import load_trained
+    pipe = load("pocket"); load_trained(pipe, taught/"blob"); pipe.set_adapters("default", .3)
+    assert {(a["name"], a["weight"]) for im in sweep(pipe, "a cat", seed=[1, 2], num_inference_steps=1).pictures for a in im.info["sdcourse"]["added"]} == {("blob", .3)}
+
+
+@pytest.mark.parametrize("begin,says", [(("dream", "a fox", "an owl"), "was made otherwise (added"), (("animate", "a fox"), "added is [{'kind': 'lora'")])
+def test_a_film_goes_on_with_the_same_lora_only(sd, anew, taught, begin, says):
+    say = (*begin, "--frames", 2, "--seed", 1, "--film", "none", "--out", f"lora-{begin[0]}", *FAST); first, _ = sd(*say, "--lora", f"{taught}/blob:0.5"); Path(first[1]).unlink()
+    assert says in sd(*say, "--lora", f"{taught}/blob", code=2 if begin[0] == "animate" else 1)[1] and sd(*say, "--lora", f"{taught}/blob:0.5")[0] == first
+    assert sd("replay", first[1], "--lora", taught/"blob", "--check")[1].endswith("byte for byte\n")
+    if begin[0] == "animate": assert "drawn with the LoRA blob" in sd("animate", "--settings", "lora-animate/settings.json", "--out", "other", code=2)[1]
+
+
 BAD = [ # arguments, what is said
-    (["img2img", "nowhere.png", "a fox"], "no picture 'nowhere.png'"), (["img2img", "text.png", "a fox"], "no picture that Pillow can read"), (["img2img", "fox", "a fox", "--strength", "1.5"], "between 0"),
+    (["sweep", "a", "--lora", "nowhere:0,1"], "no folder nowhere"), (["sweep", "a", "--lora", "lcm:1,x"], "the weight of the LoRA lcm must be a number, got 'x'"), (["sweep", "a", "--embedding", "nowhere"], "no folder nowhere"),
+    (["img2img", "nowhere.png", "a fox"], "no picture 'nowhere.png'"), (["img2img", "text.png", "a fox"], "no picture that is read here"), (["img2img", "fox", "a fox", "--strength", "1.5"], "between 0"),
     (["img2img", "fox", "a fox", "--strength", "0"], "strength 0"), (["img2img", "fox", "a fox", "--out", "fox.jpg"], "name it fox.png"), (["img2img", "fox", "a fox", "--seed", "-1"], "between 0 and"),
     (["img2img", "fox", "a fox", "--width", "65"], "nearest are 64 and 68"), (["img2img", "fox", "a fox", "--fit", "squeeze"], "'squeeze'"), (["img2img", "fox", "a fox", "--model", "pockett"], "did you mean 'pocket'"),
     (["img2img", "fox"], "Missing argument"), (["dream"], "Missing argument"), (["dream", "a", "b", "--frames", "0"], "0 is not in the range"), (["dream", "a", "b", "--seed", "x"], "'x' is no whole number"),

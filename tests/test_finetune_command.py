@@ -131,6 +131,22 @@ def test_stopped_and_killed_it_goes_on_to_the_last_bit(sd, whole, here):
         assert losses(s.name) == losses("whole") and learnt(s.name) == learnt("whole")
 
 
+def test_held_out_pictures_say_when_it_is_enough(sd, monkeypatch):
+    "The best look is kept, three in a row that bring nothing better end it, and resumed it stays ended; what is learnt is that of a training with so many steps."
+    import sdcourse.tune.progress as progress
+    scores, looks = [.1, .4, .6, .6, .5, .55, .9], []
+    def report(pipe, ruler): looks.append(len(ruler.held_out)); return {k: dict(value=scores[len(looks) - 1]) for k in ("likeness", "style", "follows", "nearest")}
+    monkeypatch.setattr(progress, "report", report)
+    say = ("finetune", "--model", "sd", "--steps", 7, "--batch-size", 2, "--limit", 20, "--lr", .01, "--save-every", 1)
+    out, said = sd(*say, "--held-out", "creatures", "--patience", 3, "--film", "held.gif", "--film-prompt", "a monster", "--film-every", 3, "--out", "held")
+    assert looks == [28] * 6 and "likeness to the held-out pictures 0.600, in style 60%, follows 60% (best so far)" in said and "enough: step 3 was the best" in said and len(losses("held")) == 6
+    assert json.loads(Path("held/best/score.json").read_text()) == dict(step=3, likeness=.6) and out == ["held/trained", "held.gif"] and Image.open("held.gif").n_frames == 3
+    sd(*say[:4], 3, *say[5:], "--out", "three", "-q"); assert learnt("held") == learnt("three")
+    was = learnt("held"); sd("finetune", "--out", "held", "--resume", "-q"); assert len(looks) == 6 and learnt("held") == was
+    assert "--held-out" in sd(*say, "--patience", 1, "--out", "no", code=2)[1]
+    assert "at least 20 training" in sd(*say, "--limit", 6, "--held-out", "creatures", "--out", "few", code=2)[1] and "a word" in sd(*say, "--method", "inversion", "--token", "<imp>", "--held-out", "creatures", "--out", "no", code=2)[1]
+
+
 def test_a_finished_one_is_left_as_it_is(sd, whole):
     was = {p: p.read_bytes() for p in Path("whole").rglob("*") if p.is_file()}; out, _ = sd("finetune", "--out", "whole", "--resume")
     assert out == ["whole/trained"] and {p: p.read_bytes() for p in Path("whole").rglob("*") if p.is_file()} == was

@@ -1,9 +1,10 @@
 "Fine-tuning: kills, full disks, several processes, data sets of a hub, and what plain diffusers makes of the results. The trainer's own lesson proves the rest."
-import copy, json, os, signal, subprocess, sys, time
+import copy, io, json, os, random, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest, torch
 import hub
 from conftest import ENV, ROOT, python, run
+from PIL import Image
 from sdcourse.generate import txt2img
 from sdcourse.models import load
 from sdcourse.train_pocket import new_unet
@@ -178,11 +179,100 @@ def test_the_creatures_are_those_of_the_repository():
     assert here.to_pylist() == there.select(here.schema.names).to_pylist() and here.num_rows == 728
 
 
-def test_unreadable_in_the_middle(data, tmp_path):
-    "A picture that breaks off, in the middle of a set: named before anything is trained."
-    for k, im in enumerate(data.images): im.save(tmp_path/f"{k}.png"); (tmp_path/f"{k}.txt").write_text("a creature")
-    (tmp_path/"4.png").write_bytes((tmp_path/"4.png").read_bytes()[:400])
-    with pytest.raises(ValueError, match=r"4\.png cannot be read.*remove it"): load_data(tmp_path)
+# What can be wrong with data
+
+def png(n=64, colour="red"): f = io.BytesIO(); Image.new("RGB", (n, n), colour).save(f, "PNG"); return f.getvalue()
+
+
+NOISE = io.BytesIO(); Image.frombytes("RGB", (64, 64), random.Random(0).randbytes(3 * 64 * 64)).save(NOISE, "PNG"); NOISE = NOISE.getvalue()
+ABC = {"a.png": png(), "a.txt": "a wall", "b.png": png(colour="blue"), "b.txt": "a sea", "c.png": png(colour="green"), "c.txt": "grass"}
+def without(name): return {k: v for k, v in ABC.items() if k != name}
+def listed(*rows): return {"a.png": ABC["a.png"], "b.png": ABC["b.png"], "metadata.jsonl": "".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows)}
+A, B = dict(file_name="a.png", text="a wall"), dict(file_name="b.png", text="a sea")
+FAULTS = { # files of a folder: what is said, or the captions that are read of it
+    "unreadable in the middle": (ABC | {"b.png": b"no picture"}, "b.png cannot be read"),
+    "empty file": (ABC | {"b.png": b""}, "b.png cannot be read"),
+    "breaks off": (ABC | {"b.png": NOISE[:4000]}, "b.png cannot be read"),
+    "one bit is wrong": (ABC | {"b.png": NOISE[:3000] + bytes([NOISE[3000] ^ 1]) + NOISE[3001:]}, "b.png cannot be read"),
+    "too small": (ABC | {"b.png": png(4)}, "b.png is only 4x4 pixels"),
+    "smaller than the model's": (ABC | {"b.png": png(16)}, ["a wall", "a sea", "grass"]),
+    "sizes mixed": (ABC | {"b.png": png(100), "c.png": png(63)}, ["a wall", "a sea", "grass"]),
+    "of an unknown kind": (ABC | {"d.heic": b"ftypheic", "d.txt": "a dune"}, "d.heic has a caption, but .heic is no kind of picture that is read here"),
+    "empty caption": (ABC | {"b.txt": ""}, "b.png has an empty caption"),
+    "caption of spaces": (ABC | {"b.txt": " \n\t\u00a0\u200b"}, "b.png has an empty caption"),
+    "no caption": (without("b.txt"), "b.png has no caption: write what it shows into b.txt"),
+    "caption of another alphabet's bytes": (ABC | {"b.txt": "caf\xe9".encode("latin1")}, "b.txt is not UTF-8 text (byte 4 is 0xe9): save it again as UTF-8"),
+    "caption in UTF-16": (ABC | {"b.txt": "a sea".encode("utf-16")}, "b.txt is not UTF-8 text"),
+    "caption with a zero": (ABC | {"b.txt": "a\0sea"}, "b.png holds a control character"),
+    "UTF-8 with a mark": (ABC | {"b.txt": "a sea".encode("utf-8-sig")}, ["a wall", "a sea", "grass"]),
+    "a set of one": ({k: ABC[k] for k in ("a.png", "a.txt")}, "1 picture in"),
+    "an empty folder": ({}, "holds no pictures (.png"),
+    "listed": (listed(A, "", B), ["a wall", "a sea"]),
+    "listed with a mark": (listed("\ufeff" + json.dumps(A), B), ["a wall", "a sea"]),
+    "a row twice": (listed(A, B, A), "line 3 of"),
+    "a row twice by another name": (listed(A, B, A | dict(file_name="./a.png")), "names a.png, as line 1 does"),
+    "a row for nothing": (listed(A, B, dict(file_name="z.png", text="z")), "names z.png, which is not there"),
+    "a row for a folder": (listed(A, B, dict(file_name=".", text="z")), "which is not there"),
+    "outside": (listed(A, dict(file_name="../set.png", text="z")), "'../set.png', which is not in"),
+    "far outside": (listed(A, dict(file_name="/etc/hostname", text="z")), "'/etc/hostname', which is not in"),
+    "no JSON": (listed(A, "{nope"), "line 2 of"),
+    "no object": (listed(A, "[1]"), "is not of the form"),
+    "no name": (listed(A, dict(text="a")), "is not of the form"),
+    "a name that is none": (listed(A, dict(file_name=3, text="a")), "is not of the form"),
+    "a caption that is a number": (listed(A, B | dict(text=3)), "the caption of b.png is 3 (int): a caption is text"),
+    "a caption that is null": (listed(A, B | dict(text=None)), "b.png has an empty caption"),
+    "no column of captions": (listed(dict(file_name="a.png", words="x")), "name the right one of words with --caption-column"),
+    "a column that changes": (listed(A, dict(file_name="b.png", prompt="x")), "line 2 of"),
+    "a list of nothing": (listed(), "lists no pictures"),
+    "a list in another alphabet": (listed(A) | {"metadata.jsonl": json.dumps(A, ensure_ascii=False).replace("wall", "caf\xe9").encode("latin1")}, "metadata.jsonl is not UTF-8 text"),
+    "CSV": (without("c.png") | {"metadata.csv": 'file_name,text\na.png,a wall\nb.png,"a sea, blue"\n'}, ["a wall", "a sea, blue"]),
+    "CSV with a comma too many": (ABC | {"metadata.csv": "file_name,text\na.png,a wall, red\n"}, "line 2 of"),
+    "CSV that breaks off": (ABC | {"metadata.csv": "file_name,text\na.png,a wall\nb.png\n"}, "b.png has an empty caption"),
+    "two lists": (listed(A) | {"metadata.csv": "file_name,text\n"}, "holds both metadata.jsonl and metadata.csv"),
+    "a table that is none": ({"data.parquet": b"PAR1"}, "could not load the data"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_of_a_folder(name, tmp_path):
+    "An error that names the file and the remedy, or the treatment that the docstring of `load_data` says; the command says the same in one line, before a model is loaded, and leaves nothing behind."
+    from click.testing import CliRunner
+    from sdcourse.cli import main
+    files, want = FAULTS[name]; (tmp_path/"set").mkdir()
+    for k, v in files.items(): (tmp_path/"set"/k).write_bytes(v if isinstance(v, bytes) else v.encode())
+    if isinstance(want, list): got = load_data(tmp_path/"set"); assert got.captions == want and {im.size for im in got.images} == {(64, 64)}; return
+    with pytest.raises((ValueError, OSError)) as e: load_data(tmp_path/"set")
+    assert want.replace("--caption-column", "caption_column=") in str(e.value) and type(e.value) is not UnicodeDecodeError
+    r = CliRunner().invoke(main, ["finetune", "--data", str(tmp_path/"set"), "--out", str(tmp_path/"out")]); last = r.stderr.strip().splitlines()[-1]
+    assert r.exit_code in (1, 2) and last.startswith("Error: ") and want in last and "=" not in last.replace("=[", "") and not [*(tmp_path/"out").glob("*")], last
+
+
+def test_faults_of_a_table(tmp_path):
+    "A folder of parquet files is read as a data set of the hub, and without a column of captions is an error that names the columns."
+    import datasets; datasets.disable_progress_bars()
+    table = lambda folder, **columns: ((tmp_path/folder).mkdir(), datasets.Dataset.from_dict(dict(image=[Image.new("RGB", (32, 32), c) for c in ("red", "blue")]) | columns, features=datasets.Features(dict(image=datasets.Image()) | {k: datasets.Value("string") for k in columns})).to_parquet(tmp_path/folder/"train.parquet"))
+    table("good", text=["a wall", "a sea"]); assert load_data(tmp_path/"good").captions == ["a wall", "a sea"]
+    table("mute", words=["a wall", "a sea"]); assert load_data(tmp_path/"mute", caption_column="words").captions == ["a wall", "a sea"]
+    with pytest.raises(ValueError, match="no column 'caption' with captions: its columns are image, words; name the right one with caption_column="): load_data(tmp_path/"mute")
+    table("empty", text=["a wall", None])
+    with pytest.raises(ValueError, match="row 1 of .* has an empty caption"): load_data(tmp_path/"empty")
+
+
+def test_faults_around_a_training(base, data, tmp_path, monkeypatch):
+    "A folder that cannot be written to and other data are said before the first step; captions that are too long, at it, and once."
+    kw = dict(steps=1, batch_size=1, method="lora", rank=1); pipe = small(base); (tmp_path/"file").write_text("")
+    for out in ("file", "file/inside"):
+        with pytest.raises(OSError, match="cannot be made .*choose another out="): finetune(pipe, data, out=tmp_path/out, **kw)
+    with monkeypatch.context() as m:
+        m.setattr(os, "access", lambda p, how: False)
+        with pytest.raises(PermissionError, match="no right to write"): finetune(pipe, data, out=tmp_path/"run", **kw)
+    list(finetune(pipe, data, out=tmp_path/"run", **kw)); was = [p.read_bytes() for p in (tmp_path/"run").iterdir()]
+    for other in (data[:7], [(im, c + "!") for im, c in zip(data.images, data.captions)], [(im.rotate(90), c) for im, c in zip(data.images, data.captions)]):
+        with pytest.raises(ValueError, match="was trained with other pictures or captions"): finetune(pipe, other, out=tmp_path/"run", resume=True, **kw)
+    assert [p.read_bytes() for p in (tmp_path/"run").iterdir()] == was
+    long = [(data.images[0], "a very long sea " * 40), (data.images[1], "a wall " * 90), (data.images[2], "a wall")]
+    with pytest.warns(UserWarning, match="2 of 4 captions are longer than what the model reads.*has 202 tokens and the model reads 77") as said: list(finetune(pipe, long, **kw))
+    assert len(said) == 1
 
 
 def test_captions_that_speak_of_the_new_word_are_kept():
@@ -192,3 +282,17 @@ def test_captions_that_speak_of_the_new_word_are_kept():
     assert _told(data("a {} in the snow", "a <imp>"), "<imp>") == [("a <imp> in the snow",), ("a <imp>",)]
     assert _told(data("a fox", "a cat"), "<imp>") is None
     with pytest.raises(ValueError, match="'a cat' of p1 speaks neither"): _told(data("a {}", "a cat"), "<imp>")
+
+
+def test_debiased_weights_count_noisy_steps_more():
+    "Yu et al. 2023: 1 / sqrt(SNR); here at most 8, and never beside min-SNR."
+    from diffusers.training_utils import compute_snr
+    from sdcourse.models import load
+    from sdcourse.tune.train import _snr_weight
+    pipe = load("pocket"); t = torch.tensor([0, 200, 600, 999]); snr = compute_snr(pipe.scheduler, t)
+    got = _snr_weight(pipe.scheduler, t, None)
+    assert torch.allclose(got[:3], snr[:3] ** -.5) and got[3] == 8 < snr[3] ** -.5 and (got.diff() > 0).all()
+    few = [(Image.new("RGB", (64, 64), c), c) for c in ("red", "blue")]; kw = dict(steps=2, batch_size=2, dropout=0, lr=1e-4)
+    plain, debiased = ([s.loss for s in finetune(load("pocket"), few, debiased=d, **kw)] for d in (False, True))
+    assert plain != debiased
+    with pytest.raises(ValueError, match="debiased=True and min_snr_gamma=5.* choose one"): finetune(pipe, few, debiased=True, min_snr_gamma=5)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 import torch
-from ..core import atomic, best_dtype, nearest, shorten, strict, to_rgb, to_tensor, write_manifest
+from ..core import atomic, best_dtype, nearest, read_picture, shorten, strict, to_rgb, to_tensor, write_manifest
 from ..latents import check_size
 from ..files import _crc, hub_file, read_weights, said_in
 from ..models import LORAS, _quiet
@@ -60,7 +60,9 @@ class _Inputs:
     "Latents and embeddings of the rows: from the cache, or made anew at each step, in groups of one size, which makes the two bitwise equal."
     def __init__(self, pipe, c, images, texts):
         self.pipe, self.c, self.images, self.texts = pipe, c, images, texts
-        self.ids = tokenize(pipe, texts); self.group = c.micro_batch; self.z, self.h = {}, {}
+        with warnings.catch_warnings(record=True) as said: warnings.simplefilter("always"); self.ids = tokenize(pipe, texts)
+        if said: warnings.warn(f"{len(said)} of {len(texts)} captions are longer than what the model reads, and their ends are not learnt. The first: {said[0].message}", stacklevel=2)
+        self.group = c.micro_batch; self.z, self.h = {}, {}
 
     @torch.no_grad()
     def fill(self, keys, texts):
@@ -125,7 +127,11 @@ def _as_data(data, pipe, name="data", least=1):
         for t in (c, *f):
             if not isinstance(t, str) or not t.strip(): raise ValueError(f"the caption of {n} is {shorten(t)}: say what the picture shows, or leave it out")
         forms.append(tuple(f) or (c,))
-    images = [to_rgb(im) for im in data.images]; sizes = [im.size for im in images]
+    images = []
+    for n, im in zip(data.names, data.images):
+        try: images.append(to_rgb(im))
+        except (TypeError, ValueError) as e: raise type(e)(f"{n}: {e}") from None
+    sizes = [im.size for im in images]
     for n, s in zip(data.names, sizes):
         if s != sizes[0]: raise ValueError(f"{n} has {s[0]}x{s[1]} pixels and {data.names[0]} {sizes[0][0]}x{sizes[0][1]}: pictures of one training must have one size; load_data(folder, size=...) brings them to one")
     try: check_size(pipe, sizes[0][1], sizes[0][0])
@@ -147,7 +153,7 @@ def _told(data, token):
     return [tuple(t.replace("{}", token) for t in f) for f in data.forms]
 
 
-def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targets, adapter, token, init_token, prompts, class_prompt, class_data, prior_weight, dropout, flip, seed, out, resume, save_every, keep, cache, ema, min_snr_gamma, precision, gradient_checkpointing, eight_bit, offload, warmup, cooldown, weight_decay, max_grad_norm):
+def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targets, adapter, token, init_token, prompts, class_prompt, class_data, prior_weight, dropout, flip, seed, out, resume, save_every, keep, cache, ema, min_snr_gamma, debiased, precision, gradient_checkpointing, eight_bit, offload, warmup, cooldown, weight_decay, max_grad_norm):
     "Everything that `finetune` was asked for, checked, and what follows from it: (pipe, data, class_data, settings)."
     if method not in METHODS: raise ValueError(f"no method {shorten(method)}" + (f"; did you mean {like!r}?" if (like := nearest(str(method), METHODS)) else f"; there are {', '.join(METHODS)}"))
     for k, v in dict(steps=steps, batch_size=batch_size, save_every=save_every, keep=keep).items(): _count(k, v)
@@ -155,6 +161,7 @@ def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targe
     _count("seed", seed, 0); _count("warmup", warmup, 0)
     _number("lr", lr, 0, none=True, open_low=True); _number("max_grad_norm", max_grad_norm, 0, open_low=True); _number("prior_weight", prior_weight, 0); _number("weight_decay", weight_decay, 0, none=True)
     _number("dropout", dropout, 0, 1, none=True); _number("cooldown", cooldown, 0, 1); _number("ema", ema, 0, 1, none=True); _number("min_snr_gamma", min_snr_gamma, 0, none=True, open_low=True)
+    if debiased and min_snr_gamma: raise ValueError(f"debiased=True and min_snr_gamma={min_snr_gamma} weigh the same steps in two ways: choose one of the two")
     if precision not in (None, "fp32", "bf16", "fp16"): raise ValueError(f"precision must be 'fp32', 'bf16', 'fp16' or None, got {shorten(precision)}")
     if offload and not cache: raise ValueError("offload=True moves away what cache=False needs at each step: choose one of the two")
     if resume and out is None: raise ValueError("resume=True goes on from the checkpoints in a folder: name it with out=")
@@ -175,15 +182,19 @@ def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targe
     if class_data is not None: class_data = _as_data(class_data, pipe, "class_data")
     c = SimpleNamespace(method=method, steps=steps, lr=float(RATES[_kin(pipe)]["dreambooth lora" if lora and method == "dreambooth" else method] if lr is None else lr), batch_size=batch_size, micro_batch=micro_batch or batch_size, rank=(rank or 8) if lora else None, lora=lora, targets=targets, adapter=adapter,
                         token=token, init_token=init_token, class_prompt=class_prompt, prior_weight=float(prior_weight), dropout=(.1 if method in ("full", "lora") else 0.) if dropout is None else float(dropout), flip=bool(flip), seed=seed,
-                        out=None if out is None else Path(out).expanduser(), resume=resume, save_every=save_every, keep=keep, cache=cache, ema=ema, min_snr_gamma=min_snr_gamma, dtype=dtype, gradient_checkpointing=gradient_checkpointing,
+                        out=None if out is None else Path(out).expanduser(), resume=resume, save_every=save_every, keep=keep, cache=cache, ema=ema, min_snr_gamma=min_snr_gamma, debiased=bool(debiased), dtype=dtype, gradient_checkpointing=gradient_checkpointing,
                         eight_bit=eight_bit, offload=offload, warmup=warmup, cooldown=cooldown, weight_decay=(0. if method == "inversion" else .01) if weight_decay is None else weight_decay, max_grad_norm=max_grad_norm, device=device)
     c.base, c.data = (_base_of(pipe, c), _data_of(data, class_data)) if out is not None else (None, None)
     c.start = _newest(c)
+    if c.out is not None: # said now, not at the first checkpoint
+        try: c.out.mkdir(parents=True, exist_ok=True)
+        except OSError as e: raise type(e)(f"the folder {out} cannot be made ({e.strerror or e}): choose another out=") from None
+        if not os.access(c.out, os.W_OK): raise PermissionError(f"no right to write to the folder {out}: choose another out=")
     if method == "inversion" and c.start is None and token in pipe.tokenizer.get_vocab(): raise ValueError(f"the tokenizer has the word {token!r} already: load the model anew, or choose another word")
     return pipe, data, class_data, c
 
 # %% ../../nbs/41_trainer.ipynb #39727229
-SAME = ("method", "lr", "batch_size", "rank", "targets", "adapter", "token", "init_token", "class_prompt", "prior_weight", "dropout", "flip", "seed", "ema", "min_snr_gamma", "eight_bit", "warmup", "cooldown", "weight_decay", "max_grad_norm", "base", "data") # what a resumed training may not change
+SAME = ("method", "lr", "batch_size", "rank", "targets", "adapter", "token", "init_token", "class_prompt", "prior_weight", "dropout", "flip", "seed", "ema", "min_snr_gamma", "debiased", "eight_bit", "warmup", "cooldown", "weight_decay", "max_grad_norm", "base", "data") # what a resumed training may not change
 
 
 def _base_of(pipe, c):
@@ -335,7 +346,7 @@ def _steps(pipe, data, class_data, c):
                 xt = sched.add_noise(x0, noise, t); want = {"epsilon": lambda: noise, "sample": lambda: x0, "v_prediction": lambda: sched.get_velocity(x0, noise, t)}[sched.config.prediction_type]()
                 weight = torch.full((len(keys),), 1 / c.batch_size, device=c.device)
                 if prior: weight[c.batch_size:] *= c.prior_weight
-                if c.min_snr_gamma: weight = weight * _snr_weight(sched, t, c.min_snr_gamma)
+                if c.min_snr_gamma or c.debiased: weight = weight * _snr_weight(sched, t, c.min_snr_gamma)
                 loss = _gradients(pipe, c, inputs, opt, scaler, xt, t, told, want, weight)
                 if not math.isfinite(loss): raise FloatingPointError(f"the loss is {loss} at step {i + 1} (learning rate {rate:g}, {str(c.dtype).removeprefix('torch.')}): {_safe(c, saved)}Lower lr, or use warmup" + ("" if c.dtype == torch.float32 else ", or precision='fp32'"))
                 scaler.unscale_(opt); norm = torch.nn.utils.clip_grad_norm_(trained, c.max_grad_norm)
@@ -398,9 +409,9 @@ def _summed(opt, total, c):
 
 def _no_memory(e): return isinstance(e, (torch.OutOfMemoryError, MemoryError)) or any(s in str(e).lower() for s in ("out of memory", "can't allocate memory", "not enough memory"))
 def _snr_weight(sched, t, gamma):
-    "min(SNR, gamma) / SNR; for v-prediction over SNR + 1, for sample prediction times SNR (Hang et al. 2023)."
+    "min(SNR, gamma) / SNR (Hang et al. 2023), or with no gamma 1 / sqrt(SNR), at most 8 (Yu et al. 2023); for v-prediction times SNR / (SNR + 1), for sample prediction times SNR."
     from diffusers.training_utils import compute_snr
-    w = min_snr_weight(sched, t, gamma); snr = compute_snr(sched, t)
+    snr = compute_snr(sched, t); w = min_snr_weight(sched, t, gamma) if gamma else snr.rsqrt().clamp(max=8.)
     return {"epsilon": w, "sample": w * snr, "v_prediction": w * snr / (snr + 1)}[sched.config.prediction_type]
 
 
@@ -494,10 +505,9 @@ def _with_prior(pipe, data, class_data, c):
 
 def _class_pictures(pipe, data, c, n=64):
     "What the model itself draws of the class; kept with the checkpoints, for a resumed training must see the same."
-    from PIL import Image
     from sdcourse.generate import txt2img
     folder = c.out/"class" if c.out else None
-    if folder and folder.is_dir(): return [Image.open(p).convert("RGB") for p in sorted(folder.glob("*.png"))]
+    if folder and folder.is_dir(): return [to_rgb(read_picture(p)) for p in sorted(folder.glob("*.png"))]
     images = txt2img(pipe, c.class_prompt, n=n, seed=c.seed, batch_size=max(1, 16 * 64 * 64 // (data.images[0].height * data.images[0].width)), height=data.images[0].height, width=data.images[0].width)
     if folder:
         with atomic_folder(folder) as f:
@@ -534,6 +544,7 @@ def finetune(
     cache: bool = True, # encode pictures and captions once, not at each step: the same losses, bit for bit
     ema: float | None = None, # decay of a running mean of the weights, which the pipe has in the end; None: none
     min_snr_gamma: float | None = None, # weight the loss by min(SNR, gamma) / SNR, 5 say (Hang et al. 2023); None: not
+    debiased: bool = False, # weight the loss by 1 / sqrt(SNR), at most 8 (Yu et al. 2023): noisy steps, where shapes are decided, count more
     precision: str | None = None, # "fp32", "bf16" or "fp16" (autocast); None: what suits the device
     gradient_checkpointing: bool = False, # compute activations twice rather than keep them: less memory, more time
     eight_bit: bool = False, # Adam's state in 8 bits, by bitsandbytes
