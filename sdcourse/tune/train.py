@@ -650,6 +650,7 @@ def _leave(pipe, adapter):
     "Take a LoRA that did not fit out again."
     for part in (pipe.unet, pipe.text_encoder):
         if adapter in getattr(part, "peft_config", {}): part.delete_adapters(adapter) if hasattr(part, "delete_adapters") else part.delete_adapter(adapter)
+    if not getattr(pipe.unet, "peft_config", None): pipe.unload_lora_weights() # or empty frames stay around its layers
 
 
 def _not_taken(pipe, given, adapter):
