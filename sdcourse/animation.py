@@ -11,7 +11,7 @@ __all__ = ['animate']
 import hashlib, json, os, re, torch
 from pathlib import Path
 from PIL import Image, ImageOps
-from .core import atomic, generators, pick_seeds, read_picture, shorten, strict, to_pil, to_rgb, to_rgbs, to_tensor
+from .core import atomic, generators, pick_seeds, read_picture, shorten, strict, tidy, to_pil, to_rgb, to_rgbs, to_tensor
 from .generate import _config, _draw, _made, _model
 from .keyframes import parse_prompts, parse_schedule, plot_schedules
 from .latents import check_size, encode
@@ -169,9 +169,7 @@ def _open_folder(out, old, settings, schedules, frames, prompts, blend):
     if old is not None:
         if differ := [f"{k} is {shorten(brief.get(k))} and was {shorten(old.get(k))}" for k in {**brief, **old} if k != "versions" and brief.get(k) != old.get(k)]:
             raise ValueError(f"the folder {out.name} was begun with other settings: {'; '.join(differ)}. Choose another folder, or remove this one")
-    out.mkdir(parents=True, exist_ok=True)
-    for p in out.glob(".*"):
-        if re.match(r"\.([0-9]{5,}|settings|schedules)-", p.name): p.unlink(missing_ok=True) # what a killed run was writing
+    out.mkdir(parents=True, exist_ok=True); tidy(out)
     if old is None:
         with atomic(out / "settings.json") as tmp: tmp.write_text(json.dumps(brief | dict(versions=versions()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if not (out / "schedules.png").is_file():

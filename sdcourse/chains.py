@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from PIL import Image, ImageDraw
-from .core import pick_seeds, shorten, strict, to_rgb
+from .core import keeping, pick_seeds, shorten, strict, to_rgb
 from .models import suits
 from .redraw import Likeness, img2img, likeness, start_step, _bare, _recipe
 from .show import read_settings, _font, _whole, _wrap, _zoom
@@ -119,9 +119,12 @@ def chain(
     eta: float = 0., # see `img2img`
     batch_size: int = 8, # pictures drawn at a time
 ) -> list: # of `Node`, the root first, generation by generation
-    "All of `chain_steps` at once: for trees that are quickly drawn."
-    return list(chain_steps(pipe, image, prompts, strength=strength, n=n, seed=seed, done=done, negative_prompt=negative_prompt, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
-                            guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, scheduler=scheduler, eta=eta, batch_size=batch_size))
+    "All of `chain_steps` at once: for trees that are quickly drawn. Stopped, the error carries the nodes so far as `.finished`, for `done=`."
+    run = chain_steps(pipe, image, prompts, strength=strength, n=n, seed=seed, done=done, negative_prompt=negative_prompt, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
+                            guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, scheduler=scheduler, eta=eta, batch_size=batch_size)
+    with keeping([], "done=e.finished goes on from there") as nodes:
+        for node in run: nodes.append(node)
+    return nodes
 
 # %% ../nbs/14_chains.ipynb #a6b72491
 @strict

@@ -87,18 +87,16 @@ def keep_png(
     path, # the wished file name, ending in .png
 ) -> Path: # `path`, or `path` with -2, -3, ... before the suffix
     "Write a picture with its recipe under a name that no file has yet: whole, or not at all."
-    import secrets
-    from sdcourse.core import free_path
+    from sdcourse.core import _aside, free_path
     from sdcourse.show import save_png
-    path = Path(path); tmp = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}.png"); k = 1
-    try:
+    path = Path(path); k = 1
+    with _aside(path) as tmp:
         save_png(img, tmp)
         while True:
             new = path if k == 1 else path.with_name(f"{path.stem}-{k}{path.suffix}")
             try: os.link(tmp, new); return new
             except FileExistsError: k += 1
             except OSError: new = free_path(path); os.replace(tmp, new); return new # a disk without hard links
-    finally: tmp.unlink(missing_ok=True)
 
 # %% ../nbs/89_commands.ipynb #0c6e6fde
 _WORDS = dict(steps="num_inference_steps", guidance="guidance_scale", negative="negative_prompt", rescale="guidance_rescale") # options -> keywords

@@ -7,11 +7,12 @@ Docs: https://sdcourse.github.io/sdcourse/core.html.md"""
 # %% auto #0
 __all__ = ['RENAMED', 'SUFFIXES', 'FORMATS', 'nearest', 'strict', 'shorten', 'pick_seeds', 'generators', 'best_device',
            'best_dtype', 'check_device', 'read_picture', 'picture_size', 'to_rgb', 'as_seen', 'to_rgbs', 'to_tensor',
-           'to_pil', 'to_mask', 'atomic', 'free_path', 'write_manifest', 'slug']
+           'to_pil', 'check_finite', 'to_mask', 'atomic', 'atomic_folder', 'tidy', 'free_path', 'write_manifest',
+           'slug', 'out_of_memory', 'Room', 'clear_memory', 'in_turn', 'keeping']
 
 # %% ../nbs/80_core.ipynb #5bd65155
-import difflib, hashlib, inspect, io, json, os, re, secrets, tempfile
-from contextlib import contextmanager
+import ctypes, difflib, errno, hashlib, inspect, io, json, os, platform, re, secrets, shutil, tempfile, threading, time, warnings, weakref
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 
@@ -315,6 +316,23 @@ def to_pil(
     return [Image.fromarray(im) for im in x]
 
 
+# %% ../nbs/80_core.ipynb #f4code05
+def check_finite(
+    x, # tensor (B, ...): one row for each picture
+    where: str, # what it is, and of which step: "in the prediction at step 3 of 25"
+    *,
+    rows=None, # numbers of the rows, where `x` holds only some; None: from 0
+    what: str = "picture", # what a row is called
+    half: str = "Load the model in float32: load(..., dtype=torch.float32)", # the remedy where `x` is of half precision
+    full: str = "The weights are broken: load the model again", # the remedy where it is not
+): # `x`
+    "Raise `FloatingPointError` for NaN and inf, with place, rows, number type and remedy."
+    import torch
+    ok = torch.isfinite(x)
+    if ok.all(): return x
+    bad = [int(k if rows is None else rows[k]) for k in (~ok).flatten(1).any(1).nonzero().flatten()]
+    raise FloatingPointError(f"NaN or inf {where} for {what} {', '.join(map(str, bad[:8]))}{' and others' if len(bad) > 8 else ''}, in {x.dtype}. {half if x.dtype.itemsize < 4 else full}")
+
 # %% ../nbs/80_core.ipynb #e81b6a30
 def to_mask(
     mask, # a PIL picture, an array (H, W) or a tensor (H, W) or (1, H, W), of bools, of bytes, or of floats from 0 to 1
@@ -342,16 +360,99 @@ def atomic(
     path, # where the file shall be
 ):
     "Give a temporary path beside `path` (same suffix) to write to, and move it into place when the block ends well; otherwise leave `path` as it was and nothing behind."
-    path = Path(path)
-    if not path.parent.is_dir(): raise FileNotFoundError(f"no folder {path.parent} for {path.name}: make it first, or choose another")
-    fd, tmp = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent); os.close(fd)
-    try:
-        yield Path(tmp)
+    with _aside(path) as tmp:
+        yield tmp
         with open(tmp, "rb+") as f: os.fsync(f.fileno())
         os.chmod(tmp, 0o666 & ~_umask())
         os.replace(tmp, path)
+
+
+@contextmanager
+def atomic_folder(
+    path, # where the folder shall be
+):
+    "Give a new folder beside `path` to fill, and swap it in as a whole when the block ends well; otherwise leave `path` as it was and nothing behind."
+    path = Path(path).absolute(); path.parent.mkdir(parents=True, exist_ok=True)
+    with _aside(path) as new:
+        new.mkdir(); yield new
+        for f in new.rglob("*"):
+            if f.is_file():
+                os.chmod(f, 0o644)
+                with open(f, "rb+") as h: os.fsync(h.fileno())
+        if not path.exists(): os.rename(new, path)
+        elif getattr(libc := ctypes.CDLL(None), "renameat2", None) is None or libc.renameat2(-100, os.fsencode(new), -100, os.fsencode(path), 2): # 2: RENAME_EXCHANGE
+            (old := new.with_name(".old")/path.name).parent.mkdir(); os.rename(path, old); os.rename(new, path) # where the system cannot exchange; `_sweep` puts it back after a kill between the two
+
+
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+@contextmanager
+def _aside(path):
+    "A path of the same name in a folder of its own, in `.writing` beside it; all of that is gone when the block ends, and what killed processes have left there, too."
+    path = Path(path); folder = path.parent; work = held = None
+    try:
+        while held is None:
+            if not folder.is_dir(): raise FileNotFoundError(f"no folder {folder} for {path.name}: make it first, or choose another")
+            with suppress(FileNotFoundError): # another process has just removed the empty `.writing`
+                (top := folder/".writing").mkdir(exist_ok=True); _sweep(top)
+                work = Path(tempfile.mkdtemp(prefix=f"{_HOST}-", dir=top)); held = _hold(work)
+        yield work/path.name
+    except Exception as e:
+        if held is None and isinstance(e, OSError) and e.errno in (errno.EACCES, errno.EROFS): raise PermissionError(f"no right to write {path.name} to the folder {folder}: choose another") from None
+        if (number := _no_room(e)) is None: raise
+        full = OSError(f"no room to write {path.name} to the folder {folder} ({os.strerror(number)}): make room, or choose another; what was there is as it was"); full.errno = number
+        raise full from None
     finally:
-        if os.path.exists(tmp): os.unlink(tmp)
+        if work is not None: shutil.rmtree(work, ignore_errors=True)
+        if held is not None: os.close(held)
+        with suppress(OSError): (folder/".writing").rmdir() # if nobody else writes here
+
+
+def _no_room(e):
+    "The number of the system's error where a full disk is behind an exception, in whatever words its writer put it; else None."
+    while e is not None:
+        number = e.errno if isinstance(e, OSError) else int(m[1]) if (m := re.search(r"os error (\d+)", str(e))) else errno.ENOSPC if os.strerror(errno.ENOSPC) in str(e) else None
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): return number
+        e = e.__cause__ or e.__context__
+
+
+def _hold(work):
+    "A handle that marks a folder as in use until this process ends, however it ends; None where somebody else has it."
+    try: handle = os.open(work if os.name != "nt" else os.devnull, os.O_RDONLY)
+    except FileNotFoundError: return None
+    if _lock(handle) is not None and work.exists(): return handle
+    os.close(handle)
+
+
+def _lock(handle):
+    "True: locked; None: another process has it; False: this system or disk has no locks."
+    try: import fcntl; fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB); return True
+    except BlockingIOError: return None
+    except (ImportError, OSError): return False
+
+
+def _sweep(top):
+    "Remove what killed processes were writing: what nobody holds; of other machines, and where there are no locks, what has been still for a day."
+    for work in top.iterdir():
+        with suppress(OSError):
+            handle = os.open(work if os.name != "nt" else os.devnull, os.O_RDONLY)
+            try:
+                free = _lock(handle); still = time.time() - max(f.stat().st_mtime for f in (work, *work.rglob("*"))) > 86400
+                if not (still if free is False or not work.name.startswith(_HOST) else free) or free is None: continue
+                for old in work.glob(".old/*"):
+                    if not (top.parent/old.name).exists(): os.rename(old, top.parent/old.name)
+                shutil.rmtree(work, ignore_errors=True)
+            finally: os.close(handle)
+
+
+def tidy(
+    folder, # where files are written by `atomic`
+):
+    "Remove what killed processes were writing there. Each writer does it by itself; for those that may find all done."
+    if (top := Path(folder)/".writing").is_dir():
+        _sweep(top)
+        with suppress(OSError): top.rmdir()
 
 
 def _umask():
@@ -388,3 +489,71 @@ def slug(
     "A file name out of a text, which can never leave its folder, and which every system takes: Windows keeps `con` and its like for itself."
     name = re.sub(r"[^a-z0-9]+", "-", text.lower())[:n].strip("-") or "picture"
     return f"{name}-picture" if re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name) else name
+
+# %% ../nbs/80_core.ipynb #f4code01
+def out_of_memory(
+    e, # an exception
+) -> bool: # True for torch's, Python's, numpy's, and those that CUDA's libraries report in words
+    "Whether an error says that memory ran out."
+    import torch
+    return isinstance(e, (torch.OutOfMemoryError, MemoryError)) or isinstance(e, RuntimeError) and any(s in str(e).lower() for s in ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed"))
+
+
+class Room:
+    "How many rows go through a network at a time: as many as were asked for, and half as many from the moment on at which memory runs out."
+    def __init__(
+        self,
+        most: int | None, # rows at a time to begin with; None: all
+        what: str, # what a row is, for messages: "pictures in the decoder"
+        remedy, # function that gives a text: what to turn on where not even one row fits
+    ): self.most, self.what, self.remedy = most, what, remedy
+
+    def __call__(
+        self,
+        f, # function of rows of each of `xs`
+        *xs, # tensors or lists of one length
+    ) -> list: # what `f` gave, part by part
+        "Call `f` for all rows, a part at a time. Each halving is a `UserWarning`; raises `MemoryError` where not even one row fits."
+        done, at = [], 0
+        while at < len(xs[0]):
+            size = min(self.most or len(xs[0]), len(xs[0]) - at)
+            try: done.append(f(*(x[at:at + size] for x in xs))); at += size; continue
+            except (RuntimeError, MemoryError) as e:
+                if not out_of_memory(e): raise
+                said = (str(e).splitlines() or [""])[0] or type(e).__name__
+            clear_memory() # outside of the block above: the error holds what the failed call has made
+            if size == 1: raise MemoryError(f"not even one of the {self.what} fits into memory ({said}): {self.remedy()}")
+            self.most = (size + 1) // 2
+            warnings.warn(f"memory ran out with {size} {self.what} at a time: going on with {self.most}, for the same pictures (within 1/255)", stacklevel=2)
+        return done
+
+
+def clear_memory():
+    "Give back what a failed call has left on a GPU: Python's garbage, and the memory that torch keeps for later."
+    import gc, torch
+    if (kind := best_device()) != "cpu": gc.collect(); getattr(torch, kind).empty_cache()
+
+# %% ../nbs/80_core.ipynb #f4code03
+_turns, _door = weakref.WeakKeyDictionary(), threading.Lock()
+
+
+@contextmanager
+def in_turn(
+    pipe, # a diffusers pipeline; those that share a UNet count as one
+):
+    "In the block, no other thread draws with this pipeline: it waits. The same thread may enter again."
+    with _door: turn = _turns.setdefault(getattr(pipe, "unet", pipe), threading.RLock())
+    with turn: yield
+
+
+@contextmanager
+def keeping(
+    finished, # a list or dict that is filled in the block
+    how: str = "", # how to go on with it
+):
+    "Whatever ends the block early, a stop or an error, carries `finished` as its attribute of that name, and a note that says so."
+    try: yield finished
+    except BaseException as e:
+        if len(finished) and not hasattr(e, "finished"):
+            e.finished = finished; e.add_note(f"{len(finished)} finished before are kept: `except {type(e).__name__} as e: e.finished`, or, when it has ended a notebook's cell, `sys.last_value.finished`" + (f"; {how}" if how else ""))
+        raise

@@ -47,7 +47,7 @@ def slerp(
 # %% ../nbs/16_dream.ipynb #76db5395
 import numpy as np
 from types import SimpleNamespace
-from .core import generators, pick_seeds, strict
+from .core import generators, pick_seeds, strict, tidy
 from .generate import _draw, _factor, _interval, _latents, _model
 from .guidance import check_scale
 from .latents import check_size, seeded_noise
@@ -247,7 +247,7 @@ def save_dream(
     if kwargs.get("seed") is None and kwargs.get("latents") is None: raise ValueError("save_dream needs a seed, seed=18 say: with a fresh one, a second call could not go on")
     import inspect
     walk = _walk(pipe, prompts, **{k: p.default for k, p in inspect.signature(dream).parameters.items() if k not in ("pipe", "prompts", "progress")} | kwargs)
-    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True); tidy(folder)
     ps = walk.positions(); walk.positions = lambda: ps
     paths = [folder/f"frame-{k:05d}.png" for k in range(len(ps))]; done = set()
     for k, (path, p) in enumerate(zip(paths, ps)):

@@ -9,7 +9,7 @@ __all__ = ['txt2img']
 
 # %% ../nbs/24_txt2img.ipynb #50aa433a
 import inspect, torch
-from .core import generators, pick_seeds, shorten, strict
+from .core import generators, in_turn, pick_seeds, shorten, strict
 from .guidance import check_scale
 from .latents import check_size, decode, seeded_noise
 from .models import get_scheduler, suits
@@ -34,7 +34,7 @@ def txt2img(
     width: int | None = None, # pixels; None: the model's own
     scheduler=None, # a name of `SCHEDULERS`, a diffusers scheduler, or None for the model's own
     eta: float = 0., # for schedulers that know it (DDIM)
-    batch_size: int | None = None, # most pictures at a time; None: all. Less needs less memory and gives the same pictures
+    batch_size: int | None = None, # most pictures at a time; None: all. Less needs less memory and gives the same pictures; halved by itself where memory runs out
     progress: bool = False, # show a progress bar
     prompt_embeds: torch.Tensor | None = None, # (prompts, 77, d) in place of what `embed` makes of the prompts, which then are labels only
     negative_prompt_embeds: torch.Tensor | None = None, # (1 or prompts, 77, d), the same for the negative prompts
@@ -43,16 +43,21 @@ def txt2img(
 ) -> list: # PIL pictures, prompt by prompt; each carries its recipe in `.info`
     """Pictures of a prompt: a function of the prompt, the seed and the settings alone.
 
-    A picture is the same in any batch (within 1/255) and the same as diffusers' pipeline makes with one generator for each picture. The global random state is not touched.
-    Raises `TypeError` and `ValueError` with the remedy before the first step; `FloatingPointError` for NaN. Source: Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models"; the interval: Kynkaanniemi et al. 2024."""
+    A picture is the same in any batch (within 1/255) and the same as diffusers' pipeline makes with one generator for each picture. The global random state is not touched. Threads that share a pipeline take turns.
+    Raises `TypeError` and `ValueError` with the remedy before the first step; `FloatingPointError` for NaN; `MemoryError` where not even one picture fits. Source: Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models"; the interval: Kynkaanniemi et al. 2024."""
     return _draw(pipe, "txt2img", prompt, negative_prompt=negative_prompt, n=n, seed=seed, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale,
                  guidance_interval=guidance_interval, height=height, width=width, scheduler=scheduler, eta=eta, batch_size=batch_size, progress=progress, prompt_embeds=prompt_embeds,
                  negative_prompt_embeds=negative_prompt_embeds, latents=latents, after=after)
 
 
-def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inference_steps=None, guidance_scale=None, guidance_rescale=0., guidance_interval=(0., 1.), height=None, width=None, scheduler=None,
+def _draw(pipe, mode, prompt, **kw):
+    "What every mode does, for one thread at a time."
+    with in_turn(pipe): return _drawn(pipe, mode, prompt, **kw)
+
+
+def _drawn(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inference_steps=None, guidance_scale=None, guidance_rescale=0., guidance_interval=(0., 1.), height=None, width=None, scheduler=None,
           eta=0., batch_size=None, progress=False, prompt_embeds=None, negative_prompt_embeds=None, latents=None, generators=None, start=0, init=None, mask=None, extra=None, before=None, after=None, more=None):
-    "What every mode does: words, seeds, noise, loop, decoder, recipe. `start`, `init`, `mask`, `extra`, `before` as in `denoise`; `generators` go on where they are; `more(k)`: what else belongs in the recipe of picture k."
+    "Words, seeds, noise, loop, decoder, recipe. `start`, `init`, `mask`, `extra`, `before` as in `denoise`; `generators` go on where they are; `more(k)`: what else belongs in the recipe of picture k."
     prompts, negatives = _prompts(prompt), _prompts(negative_prompt, "negative prompt")
     if len(negatives) not in (1, len(prompts)): raise ValueError(f"{len(negatives)} negative prompts for {len(prompts)} prompts: give a single one, or one for each")
     if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1): raise ValueError(f"batch_size must be a whole number of pictures, at least 1, or None, got {shorten(batch_size)}")

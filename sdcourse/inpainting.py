@@ -10,9 +10,9 @@ __all__ = ['latent_mask', 'inpaint', 'text_mask', 'fill_hole']
 # %% ../nbs/15_inpaint.ipynb #935cefa7
 import torch
 from .attention import heat, record_attention
-from .core import generators, pick_seeds, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
+from .core import check_finite, generators, pick_seeds, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
 from .generate import _draw, _model
-from .latents import check_size, encode, seeded_noise
+from .latents import check_size, encode, seeded_noise, _distribution, _shift
 from .models import get_scheduler, suits
 from .record import pack, stamp
 from .redraw import start_step, _recipe
@@ -100,9 +100,9 @@ def _holed(pipe, images, m, gens, rows):
     "Latents of the pictures with the grown hole in grey, sampled: (total, 4, h, w)."
     x = to_tensor(images); f = x.shape[-1] // m.shape[-1]
     x = x * (1 - m.repeat_interleave(f, 2).repeat_interleave(f, 3)) # (1 or count, 3, H, W)
-    dist = pipe.vae.encode(x.to(pipe.vae.device, pipe.vae.dtype)).latent_dist
-    z = rows(dist.mean) + rows(dist.std) * torch.cat([torch.randn(1, *dist.mean.shape[1:], generator=g) for g in gens]).to(dist.mean)
-    return ((z - (getattr(pipe.vae.config, "shift_factor", None) or 0.)) * pipe.vae.config.scaling_factor).detach().to(pipe.unet.dtype)
+    with torch.no_grad(): mean, std = _distribution(pipe, x)
+    z = rows(mean) + rows(std) * torch.cat([torch.randn(1, *mean.shape[1:], generator=g) for g in gens]).to(mean)
+    return ((z - _shift(pipe)) * pipe.vae.config.scaling_factor).to(pipe.unet.dtype)
 
 
 def _paste(new, old, hole, feather):
@@ -143,10 +143,11 @@ def text_mask(
     if method == "difference" and words not in prompt: raise ValueError(f"{shorten(words)} is not in the prompt {shorten(prompt)}")
     noise = seeded_noise(pipe, pick_seeds(seed, n), height=image.height, width=image.width); t = torch.tensor(int(strength * sched.config.num_train_timesteps), device=noise.device)
     xt = sched.add_noise(encode(pipe, image).to(noise).expand_as(noise), noise, t.repeat(n)) # (n, 4, h, w)
-    with torch.no_grad(), record_attention(pipe, prompt, n) as seen: eps = pipe.unet(xt, t, encoder_hidden_states=embed(pipe, prompt).expand(n, -1, -1), return_dict=False)[0]
+    def ask(text): return check_finite(pipe.unet(xt, t, encoder_hidden_states=embed(pipe, text).expand(n, -1, -1), return_dict=False)[0], f"in the prediction at timestep {int(t)}", what="noise")
+    with torch.no_grad(), record_attention(pipe, prompt, n) as seen: eps = ask(prompt)
     if method == "attention": m = torch.stack([heat(seen, words, picture=k) for k in range(n)]).mean(0)
     else:
-        with torch.no_grad(): without = pipe.unet(xt, t, encoder_hidden_states=embed(pipe, prompt.replace(words, "")).expand(n, -1, -1), return_dict=False)[0]
+        with torch.no_grad(): without = ask(prompt.replace(words, ""))
         m = (eps - without).abs().float().mean((0, 1)).cpu()
     m = np.asarray(Image.fromarray(m.numpy()).resize(image.size, Image.Resampling.BILINEAR)); m = (m - m.min()) / max(m.max() - m.min(), 1e-12)
     res = Image.fromarray(((m > (_otsu(m) if threshold is None else threshold)) * 255).astype("uint8"))

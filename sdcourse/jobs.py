@@ -12,7 +12,7 @@ import base64, hashlib, inspect, json, os, sdcourse, shutil
 from itertools import product
 from pathlib import Path
 from PIL import Image
-from .core import atomic, best_device, nearest, pick_seeds, shorten
+from .core import atomic, best_device, nearest, pick_seeds, shorten, tidy
 from .files import inside
 from .guidance import check_scale
 from .latents import check_size
@@ -117,11 +117,12 @@ def write_jobs(
     path = Path(path); rows = [_row(r, f"row {k}: ") for k, r in enumerate(rows, 1)]
     if not rows: raise ValueError("no jobs given: a file needs at least one row")
     if path.suffix != ".jsonl": raise ValueError(f"{path.name!r} does not end in .jsonl")
+    tidy(path.parent/"inputs")
     def aside(v):
         if isinstance(v, list): return [aside(x) for x in v]
         if not isinstance(v, dict): return v
         if v.get("kind") in _BESIDE and "file" in v:
-            file = path.parent/"inputs"/v["sha256"]/f"{v['name']}.safetensors"; file.parent.mkdir(parents=True, exist_ok=True)
+            file = path.parent/"inputs"/v["sha256"]/f"{v['name']}.safetensors"; file.parent.mkdir(parents=True, exist_ok=True); tidy(file.parent)
             if not file.exists():
                 with atomic(file) as tmp: shutil.copyfile(_there(v, path.parent), tmp)
             return v | dict(file=file.relative_to(path.parent).as_posix())
@@ -225,7 +226,7 @@ def run_jobs(
 
 
 def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, low_memory, progress):
-    out.mkdir(parents=True, exist_ok=True); loaded, checked = (None, None), set()
+    out.mkdir(parents=True, exist_ok=True); tidy(out); loaded, checked = (None, None), set()
     mine = [[r for r in b if not (out/job_name(r)).exists()] for b in _batches(rows, batch_size)[rank::world]]
     from tqdm.auto import tqdm
     with tqdm(total=sum(map(len, mine)), desc=f"process {rank + 1} of {world}" if world > 1 else "jobs", unit="picture", leave=False, disable=not progress) as bar:
@@ -238,11 +239,9 @@ def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, low_memory
             if model not in checked:
                 checked.add(model)
                 for r in (r for b in mine for r in b if r["model"] == model): _check(loaded[1], r)
-            for r, img in zip(batch, _draw_batch(loaded[1], [_inputs(r, path.parent) for r in batch]), strict=True):
-                file = out/job_name(r)
-                for left in out.glob(f".{file.stem}-*.png"): left.unlink(missing_ok=True) # of a killed process
-                save_png(img, file); bar.update()
-                yield r, file
+            imgs = _draw_batch(loaded[1], [_inputs(r, path.parent) for r in batch])
+            paths = [save_png(img, out/job_name(r)) for r, img in zip(batch, imgs, strict=True)] # all, before somebody leaves the loop
+            bar.update(len(paths)); yield from zip(batch, paths)
 
 
 def _check(pipe, row):

@@ -9,7 +9,7 @@ __all__ = ['encode', 'decode', 'check_size', 'seeded_noise', 'preview_matrix', '
 
 # %% ../nbs/21_latents.ipynb #fc2e0ab6
 import torch, weakref
-from .core import generators, pick_seeds, shorten, to_pil, to_tensor
+from .core import Room, check_finite, generators, in_turn, pick_seeds, shorten, to_pil, to_tensor
 
 
 @torch.no_grad()
@@ -20,18 +20,27 @@ def encode(
     seed=None, # None: the mean of the encoder's distribution; a seed, or k*B seeds or CPU `torch.Generator`s: samples, as diffusers' img2img draws them
     batch_size: int | None = None, # pictures encoded at a time; None: all
 ) -> torch.Tensor: # (B, 4, h, w), or (k*B, 4, h, w) with the k samples of a picture together; scaled to a variance of about 1
-    """Latents of pictures. Raises `ValueError` when a side is no multiple of the autoencoder's factor.
+    """Latents of pictures. Raises `ValueError` when a side is no multiple of the autoencoder's factor, `FloatingPointError` for NaN or inf.
 
     Source: Kingma and Welling 2013 (the distribution); Rombach et al. 2022, appendix G (the scaling)."""
     x = to_tensor(images) # (B, 3, H, W)
     check_size(pipe, *x.shape[-2:])
     gens = [] if seed is None else _generators(seed, len(x))
-    dists = [pipe.vae.encode(part.to(pipe.vae.device, pipe.vae.dtype)).latent_dist for part in x.split(batch_size or len(x))]
-    z = torch.cat([d.mean for d in dists]) # (B, 4, h, w)
+    z, std = _distribution(pipe, x, batch_size) # (B, 4, h, w)
     if gens:
-        k = len(gens) // len(x); std = torch.cat([d.std for d in dists]).repeat_interleave(k, 0)
+        k = len(gens) // len(x); std = std.repeat_interleave(k, 0)
         z = z.repeat_interleave(k, 0) + std * torch.cat([torch.randn(1, *z.shape[1:], generator=g) for g in gens]).to(z)
     return (z - _shift(pipe)) * pipe.vae.config.scaling_factor # (B, 4, h, w)
+
+
+def _distribution(pipe, x, batch_size=None):
+    "Mean and deviation that the encoder gives for pixels (B, 3, H, W), each (B, 4, h, w)."
+    def look(part): d = pipe.vae.encode(part.to(pipe.vae.device, pipe.vae.dtype)).latent_dist; return torch.stack([d.mean, d.std], 1)
+    with in_turn(pipe): return check_finite(torch.cat(_room(pipe, batch_size)(look, x)), "from the autoencoder's encoder", half=_HALF).unbind(1)
+
+
+_HALF = "Autoencoders overflow in half precision: pipe.vae.to(torch.float32) is enough, or load(..., dtype=torch.float32)"
+def _room(pipe, batch_size): return Room(batch_size, "pictures in the autoencoder", lambda: "take smaller pictures" + ("" if getattr(pipe.vae, "use_tiling", False) else ", or turn on pipe.vae.enable_tiling(), which does it tile by tile (not quite the same picture)"))
 
 
 def _generators(seed, n):
@@ -54,7 +63,8 @@ def decode(
         raise ValueError(f"latents must be a tensor of shape (B, {pipe.vae.config.latent_channels}, h, w), got {tuple(getattr(latents, 'shape', ())) or shorten(latents)}")
     if not torch.isfinite(latents).all(): raise FloatingPointError(f"{int((~torch.isfinite(latents)).sum())} of {latents.numel()} latent values are NaN or inf ({latents.dtype}): nothing to decode. Load the model in float32")
     z = latents.to(pipe.vae.device, pipe.vae.dtype) / pipe.vae.config.scaling_factor + _shift(pipe)
-    return [im for part in z.split(batch_size or len(z)) for im in to_pil(pipe.vae.decode(part).sample)]
+    def paint(part, rows): return to_pil(check_finite(pipe.vae.decode(part).sample, "from the autoencoder's decoder", rows=rows, half=_HALF))
+    with in_turn(pipe): return [im for part in _room(pipe, batch_size)(paint, z, range(len(z))) for im in part]
 
 
 def _shift(pipe): return getattr(pipe.vae.config, "shift_factor", None) or 0.

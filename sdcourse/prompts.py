@@ -13,7 +13,7 @@ import itertools, re, torch
 from contextlib import contextmanager
 from fastcore.meta import delegates
 from .augment import HUES, PALETTE, SCENES, dyed, plural
-from .core import nearest, shorten, strict
+from .core import Room, check_finite, in_turn, nearest, shorten, strict
 from .generate import txt2img
 from .latents import seeded_noise
 from .show import labelled_grid
@@ -141,7 +141,7 @@ def weigh(
     level = logging.get_verbosity(); logging.set_verbosity_error() # it would print that the prompt is long, without saying what is lost
     try:
         read = Compel(tokenizer=pipe.tokenizer, text_encoder=pipe.text_encoder, device=pipe.text_encoder.device)
-        with torch.no_grad(): return torch.cat([read(p) for p in prompts]).to(pipe.text_encoder.dtype)
+        with torch.no_grad(), in_turn(pipe): return check_finite(torch.cat([read(p) for p in prompts]).to(pipe.text_encoder.dtype), "in the embeddings", what="prompt")
     finally: logging.set_verbosity(level)
 
 # %% ../nbs/10_prompts.ipynb #860c8251
@@ -175,9 +175,10 @@ def swap_token(
     new = here[_token(pipe, by)].detach() if isinstance(by, str) else by.detach().to(here) if isinstance(by, torch.Tensor) else None
     if new is None or new.shape != here.shape[1:]: raise ValueError(f"by must be a word or a vector of {here.shape[1]} numbers, got {shorten(tuple(by.shape) if isinstance(by, torch.Tensor) else by)}")
     vector = torch.lerp(here[old].detach(), new, float(share))
-    hook = table.register_forward_hook(lambda module, args, out: torch.where((args[0] == old)[..., None], vector.to(out), out))
-    try: yield vector
-    finally: hook.remove()
+    with in_turn(pipe): # else the word would mean something else in another thread, too
+        hook = table.register_forward_hook(lambda module, args, out: torch.where((args[0] == old)[..., None], vector.to(out), out))
+        try: yield vector
+        finally: hook.remove()
 
 
 def _token(pipe, word):
@@ -206,11 +207,12 @@ def knows(
     It tells words that the model was taught from others, not whether it draws them well; a word of known pieces may move it, too. Raises as `embed`, and `ValueError` for a template without a place for the word."""
     if "{}" not in template: raise ValueError(f"template must hold {{}} where the word goes, got {shorten(template)}")
     words = _prompts(words, "word"); ask = words + [w for w in MADE_UP if w not in words]
-    h = embed(pipe, [template.format(w) for w in ask]); noise = seeded_noise(pipe, range(n)); moved = 0
+    h = embed(pipe, [template.format(w) for w in ask]); noise = seeded_noise(pipe, range(n)); moved = 0; room = Room(batch_size, "rows of the UNet", lambda: "free memory, another notebook's say")
     made = [k for k, w in enumerate(ask) if w in MADE_UP]
     for step in t:
         x, hs = noise.repeat(len(ask), 1, 1, 1), h.repeat_interleave(n, 0)
-        eps = torch.cat([pipe.unet(a, step, encoder_hidden_states=b).sample for a, b in zip(x.split(batch_size), hs.split(batch_size))]).float().view(len(ask), -1) # (words, n*4*h*w)
+        with in_turn(pipe): eps = torch.cat(room(lambda a, b: pipe.unet(a, step, encoder_hidden_states=b).sample, x, hs))
+        eps = check_finite(eps.view(len(ask), -1), f"in the prediction at timestep {step:g}", what="word").float() # (words, n*4*h*w)
         base = torch.stack([eps[[m for m in made if m != k]].mean(0) for k in range(len(ask))]) # a made-up word is compared with the others
         moved = moved + (eps - base).norm(dim=1) / eps.norm(dim=1) / len(t)
     most = float(moved[made].max())

@@ -11,7 +11,7 @@ __all__ = ['SKETCHES', 'start_step', 'img2img', 'Likeness', 'likeness', 'open_pi
 import json, math
 from typing import NamedTuple
 import torch
-from .core import generators, pick_seeds, shorten, strict, to_mask, to_rgb, to_rgbs, read_picture
+from .core import atomic, generators, read_picture, shorten, strict, to_mask, to_rgb, to_rgbs
 from .generate import _draw, _seeds
 from .latents import check_size, encode
 from .models import suits
@@ -128,7 +128,7 @@ def likeness(
     return [Likeness(float(np.abs(np.asarray(x, float) - np.asarray(y, float)).mean()), c) for x, y, c in zip(a, b * len(a) if len(b) == 1 else b, cos)]
 
 # %% ../nbs/13_img2img.ipynb #23053488
-import hashlib, os, tempfile, sdcourse
+import hashlib, os, sdcourse
 from pathlib import Path
 
 SKETCHES = {p.stem: p for p in sorted((Path(sdcourse.__file__).resolve().parent/"sketches").glob("*.png"))} # name: file
@@ -171,13 +171,11 @@ def _fetch(url, sha256, cache, timeout, frame, look):
         try: return look(_checked(kept, sha256, url, frame))
         except (ValueError, OSError): pass # another picture than is wanted now, or damaged: fetch it again
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as tmp: # what is not finished or not right goes with it
-        new = Path(tmp)/"picture"
+    with atomic(kept) as new: # what is not finished or not right never gets there
         try: download_url(url, new, timeout=timeout, show_progress=False)
         except HTTPError as e: raise OSError(f"{url} cannot be fetched: the server answers {e.code} {str(e.msg).splitlines()[0] if e.msg else ''}. Check the address") from None
         except (OSError, ValueError) as e: raise OSError(f"{url} cannot be fetched: {getattr(e, 'reason', None) or e}. Check the address and the network") from None
         img = look(_checked(new, sha256, url, frame))
-        os.replace(new, kept)
     return img
 
 
@@ -193,7 +191,6 @@ def _rgb(img, background):
     "RGB, and of all that a picture carries only its recipe."
     out = to_rgb(img, background); out.info = {k: v for k, v in getattr(img, "info", {}).items() if k == "sdcourse"}
     return out
-
 
 # %% ../nbs/13_img2img.ipynb #3275e509
 @strict

@@ -10,7 +10,7 @@ __all__ = ['x0_eps', 'Step', 'denoise', 'max_difference']
 # %% ../nbs/23_sampling.ipynb #7a03d55d
 import copy, inspect, torch
 from typing import Callable, NamedTuple
-from .core import generators, pick_seeds, shorten, strict
+from .core import Room, check_finite, generators, in_turn, pick_seeds, shorten, strict
 from .guidance import check_scale, guide
 from .models import get_scheduler
 
@@ -58,13 +58,13 @@ def denoise(
     init: torch.Tensor | None = None, # (B, 4, h, w) clean latents to start from (noise of the right level is added) or to hold fixed under a mask
     mask: torch.Tensor | None = None, # (B or 1, 1, h, w): 1 where the picture is made, 0 where `init` stays
     extra: torch.Tensor | None = None, # (B, C, h, w) further input channels of the UNet (9-channel inpainting models)
-    batch_size: int | None = None, # most rows of one UNet call (a guided picture is two rows); None: all
+    batch_size: int | None = None, # most rows of one UNet call (a guided picture is two rows); None: all. Halved by itself where memory runs out
     before: Callable | None = None, # called ahead of each step as `before(i, t, abar, xt, predict)`, where `predict(xt)` gives (x0, eps), with gradients where they are enabled; returns the noise prediction to step with
     after: Callable | None = None, # called with each `Step`; may return other latents to go on with
 ):  # yields a `Step` for each timestep
     """Run the reverse process as a generator of steps: one loop for text to image, image to image, inpainting, and every scheduler of diffusers.
 
-    Rows that start later than others rest as `init` until their step. Raises `ValueError` for what does not fit, before the first step, and `FloatingPointError` for NaN or inf, with the step and the remedy.
+    Rows that start later than others rest as `init` until their step. Raises `ValueError` for what does not fit, before the first step; `FloatingPointError` for NaN or inf, with the step and the remedy; `MemoryError` where not even one row fits. Of several threads with one pipeline, each step is one's alone.
     Source: Song et al. 2020 (DDIM), equation 12, and what each scheduler's page names; image to image: Meng et al. 2021 (SDEdit); the mask: Lugmayr et al. 2022 (RePaint), equation 8."""
     B = _check(pipe, noise, text, uncond, init, mask, extra)
     sched = get_scheduler(pipe, scheduler)
@@ -113,8 +113,10 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         rows = torch.tensor([k for k, v in enumerate(starts) if v == s], device=noise.device); sc = copy.deepcopy(sched)
         if hasattr(sc, "set_begin_index"): sc.set_begin_index(s * order)
         groups.append((s * order, rows, sc, {k: v for k, v in (("generator", [gens[k] for k in rows.tolist()]), ("eta", eta)) if k in takes}))
-    for i in range(min(starts) * order, len(sched.timesteps)):
-        t = sched.timesteps[i]
+    room = Room(batch_size, "rows of the UNet (a guided picture is two)", lambda: _smaller(pipe))
+    def advance(i):
+        nonlocal latents
+        t = sched.timesteps[i]; where = f"at step {i} of {len(sched.timesteps)} (timestep {float(t):g})"
         live = [g for g in groups if g[0] <= i]; rows = torch.cat([r for _, r, *_ in live])
         xt, x0, eps = latents.clone(), latents.clone(), torch.zeros_like(latents)
         for first, r, sc, _ in live:
@@ -125,14 +127,11 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         if not isinstance(g, torch.Tensor) or g.shape != (len(noise),): g = check_scale(g, len(noise))
         abar, kind = _abar(sched, i, t), sched.config.prediction_type
         def predict(x, k=slice(None)): # guided, for noisy latents of the pictures rows[k]
-            r = rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu()], rescale, batch_size)
+            r = rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu()], rescale, room)
+            check_finite(pred, f"in the prediction {where}", rows=r.tolist(), full="The weights or the embeddings are broken: load the model again")
             return pred, *x0_eps(x, pred, abar, kind)
         if before is None: pred, *_ = predict(xt[rows])
-        else: pred = _as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): predict(x, k)[1:]), abar, kind)
-        if not torch.isfinite(pred).all():
-            bad = sorted(int(rows[k]) for k in (~torch.isfinite(pred)).flatten(1).any(1).nonzero().flatten())
-            raise FloatingPointError(f"NaN or inf in the prediction at step {i} of {len(sched.timesteps)} (timestep {float(t):g}) for picture {', '.join(map(str, bad))}, in {dtype}. " +
-                                     ("Load the model in float32: load(..., dtype=torch.float32)" if dtype != torch.float32 else "The weights or the embeddings are broken: load the model again"))
+        else: pred = check_finite(_as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): predict(x, k)[1:]), abar, kind), f"in the prediction that before= returned {where}", full="Look for sqrt(0), log(0) or 0/0 in it")
         x0[rows], eps[rows] = x0_eps(xt[rows], pred, abar, kind)
         at = 0
         for _, r, sc, kw in live:
@@ -140,16 +139,28 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
             if mask is not None: # outside the mask: the known picture, with the noise of the next level
                 known = init[r] if i + 1 == len(sched.timesteps) else sc.add_noise(init[r], noise[r], sched.timesteps[i + 1].repeat(len(r)))
                 m = mask.to(noise).expand(len(noise), -1, -1, -1)[r]; latents[r] = (m * latents[r] + (1 - m) * known).to(dtype)
+        check_finite(latents, f"in the latents {where}", full=f"The scheduler cannot do this: another one, or another number of steps ({type(sched).__name__}, {n} steps)")
         step = Step(i, t, latents.clone(), eps, x0, xt)
-        if after is not None and (new := after(step)) is not None: latents = new.clone(); step = step._replace(latents=new)
+        if after is None or (new := after(step)) is None: return step
+        latents = check_finite(new, f"in the latents that after= returned {where}", full="Return finite ones, or None to leave them as they are").clone()
+        return step._replace(latents=new)
+    for i in range(min(starts) * order, len(sched.timesteps)):
+        with in_turn(pipe): step = advance(i)
         yield step
 
 
-def _predict(unet, x, t, text, uncond, g, rescale, batch_size):
+def _smaller(pipe):
+    "What to turn on where not even one row fits."
+    sliced = any("Sliced" in type(m.processor).__name__ for m in pipe.unet.modules() if hasattr(m, "processor"))
+    return "draw a smaller picture (height=, width=)" + ("" if sliced else ", or turn on pipe.enable_attention_slicing()") + (", or load in half precision: load(..., dtype=torch.float16)" if pipe.unet.dtype == torch.float32 and pipe.unet.device.type != "cpu" else "")
+
+
+def _predict(unet, x, t, text, uncond, g, rescale, room):
     "The guided prediction; the pass that a scale of 1 (or 0) does not need is not run."
     with_u, with_c = (g != 1).nonzero().flatten().to(x.device), (g != 0).nonzero().flatten().to(x.device)
     xs, hs = torch.cat([x[with_u], x[with_c]]), torch.cat([uncond[with_u], text[with_c]])
-    out = torch.cat([unet(a, t, encoder_hidden_states=h, return_dict=False)[0] for a, h in zip(xs.split(batch_size), hs.split(batch_size))])
+    def one(a, h): return unet(a, t, encoder_hidden_states=h, return_dict=False)[0]
+    out = torch.cat([one(a, h) for a, h in zip(xs.split(room.most), hs.split(room.most))] if torch.is_grad_enabled() else room(one, xs, hs)) # gradients are held for all rows together: who asked for them asks for fewer
     if len(with_u) == len(with_c) == len(x): u, c = out.chunk(2)
     else:
         u = out.new_empty(len(x), *out.shape[1:]); u[with_u] = out[:len(with_u)]

@@ -215,9 +215,12 @@ def _encode(frames, path, fps, zoom, args):
     with atomic(path) as tmp, tempfile.TemporaryFile() as log:
         cmd = [get_ffmpeg_exe(), "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{first.width}x{first.height}", "-r", str(fps), "-i", "-", "-an",
                "-fflags", "+bitexact", "-flags:v", "+bitexact", *args(*first.size), str(tmp)] # bitexact: the same frames give the same bytes
-        ff = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log)
+        ff = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True) # Ctrl-C in a terminal is for this process alone
+        count, ended = 0, None
         try:
-            for im in chain([first], frames): ff.stdin.write(im.tobytes())
+            try:
+                for im in chain([first], frames): ff.stdin.write(im.tobytes()); count += 1
+            except (KeyboardInterrupt, FloatingPointError, MemoryError) as e: ended = e # whoever drew the frames was stopped: what there is becomes a film of its own
             ff.stdin.close(); code = ff.wait()
         except BrokenPipeError: code = ff.wait() or 1 # ffmpeg gave up: its own words say why
         finally:
@@ -225,8 +228,12 @@ def _encode(frames, path, fps, zoom, args):
             if not ff.stdin.closed:
                 try: ff.stdin.close()
                 except BrokenPipeError: pass
+        if ended and not code:
+            with atomic(kept := path.with_name(f"{path.stem}-stopped{path.suffix}")) as part: os.replace(tmp, part)
+            ended.add_note(f"the {count} frames before are kept as {kept.name}")
+        if ended: raise ended
         if code:
-            log.seek(0); said = log.read().decode(errors="replace").strip().splitlines(); raise OSError(f"ffmpeg could not write {path.name}: {said[-1] if said else f'exit code {code}'}")
+            log.seek(0); said = log.read().decode(errors="replace").strip().splitlines(); raise OSError(f"ffmpeg could not write {path.name}: {said[-1] if said else f'exit code {code}'}. Is there room in {path.parent}? What was there is as it was")
     return path
 
 
@@ -246,7 +253,7 @@ def save_mp4(
 ) -> Path: # `path`
     """Write a video that every browser plays (H.264, yuv420p, index at the front); an odd side gets one more row of its edge.
 
-    Raises `ValueError` for no frames or frames of different sizes, `OSError` when it cannot be written; then an older file is left as it was."""
+    Raises `ValueError` for no frames or frames of different sizes, `OSError` when it cannot be written; then an older file is left as it was. Stopped, it keeps the frames so far as a film `NAME-stopped.mp4`."""
     def args(w, h):
         even = f"pad={w + w % 2}:{h + h % 2},fillborders=right={w % 2}:bottom={h % 2}:mode=smear," if w % 2 or h % 2 else ""
         colours = "scale=out_color_matrix=bt709:out_range=tv,setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709" # all four, or browsers guess: 13/255 off

@@ -10,7 +10,7 @@ __all__ = ['Sweep', 'sweep', 'sweep_pictures']
 # %% ../nbs/11_sweeps.ipynb #8480718b
 import inspect, itertools
 from typing import NamedTuple
-from .core import nearest, pick_seeds, shorten
+from .core import keeping, nearest, pick_seeds, shorten
 from .generate import _interval, txt2img
 from .guidance import check_scale
 from .latents import check_size
@@ -65,9 +65,10 @@ def sweep(
 ) -> Sweep: # (pictures, rows, cols): the first axis goes down, the second across; a single one across
     """Draw a picture for each value of one axis, or each pair of values of two; everything else stays equal, the seed too.
 
-    Every picture is the one that `mode` draws alone with these settings, within 1/255. Raises `TypeError` for an unknown keyword and `ValueError` for three axes, none, or an empty one, before the first step."""
+    Every picture is the one that `mode` draws alone with these settings, within 1/255. Stopped, the `KeyboardInterrupt` carries the finished ones as `.finished`, {place: picture}. Raises `TypeError` for an unknown keyword and `ValueError` for three axes, none, or an empty one, before the first step."""
     axes, cells = _plan(pipe, prompt, mode, batch_size, settings)
-    found = {where: img for where, img in _run(pipe, cells)}
+    with keeping({}) as found: # {place: picture}
+        for where, img in _run(pipe, cells): found[where] = img
     rows, cols = (axes[0], axes[1]) if len(axes) == 2 else ((), axes[0])
     return Sweep([found[where] for where in itertools.product(*(range(len(vs)) for _, vs in axes))], dict([rows] if rows else []), dict([cols]))
 

@@ -277,7 +277,7 @@ def dying(self, path, *a, **k):
 Image.Image.save = dying
 for row, path in run_jobs(sys.argv[1], batch_size=2): pass"""
     p = subprocess.run([sys.executable, "-c", code, str(file)], env=ENV, capture_output=True); assert p.returncode == -signal.SIGKILL
-    first = pictures(tmp_path); assert len(first) == 2 and len([*tmp_path.glob(".*.png")]) == 1; [Image.open(f).load() for f in first]
+    first = pictures(tmp_path); assert len(first) == 2 and len([*tmp_path.glob(".writing/*/*.png")]) == 1; [Image.open(f).load() for f in first]
     assert len(list(run_jobs(file, batch_size=2))) == 4 and len(pictures(tmp_path)) == 6; whole(tmp_path)
 
 

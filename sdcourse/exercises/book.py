@@ -88,6 +88,7 @@ class Exercise:
     given: str = "" # code that runs before the exercise's own, imports say
     lesson: str = "" # the notebook it ends
     solved: bool = field(default=False, repr=False) # was the last answer right?
+    _known: dict = field(default=None, repr=False) # while it is proven: what each code gives, run once; an answer is run for itself, so what differs from run to run is found
 
     def __post_init__(self):
         self.code, self.text = (textwrap.dedent(x).strip("\n") for x in (self.code, self.text))
@@ -146,8 +147,11 @@ class Exercise:
         return res
 
     def _of(self, code):
-        try: return self._outcome(self.run(code))
-        except Exception as e: return [("stops", f"{type(e).__name__}: {e}")]
+        if self._known is not None and code in self._known: return self._known[code]
+        try: res = self._outcome(self.run(code))
+        except Exception as e: res = [("stops", f"{type(e).__name__}: {e}")]
+        if self._known is not None: self._known[code] = res
+        return res
 
     def _compare(self, got, want):
         "'' when two outcomes are the same, or the first difference"
@@ -197,6 +201,11 @@ class Exercise:
 
     def prove(self) -> "Exercise": # itself
         "Assert that the solution is right, the blank is not, and each mistake gets its own hint."
+        self._known = {}
+        try: return self._proven()
+        finally: self._known = None
+
+    def _proven(self):
         verdict = self._verdict(self.run(self.solution)); assert verdict, f"{self.name}: the solution fails: {verdict}"
         try: blank = self.run(self.blank)
         except Exception as e: raise AssertionError(f"{self.name}: the blank cell itself stops with {e!r}: put the holes inside the function") from None

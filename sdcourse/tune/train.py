@@ -9,19 +9,19 @@ __all__ = ['METHODS', 'RATES', 'TrainStep', 'averaged', 'finetune', 'save_traine
            'trained_hash', 'Estimate', 'estimate']
 
 # %% ../../nbs/41_trainer.ipynb #6a58ef3d
-import hashlib, inspect, json, math, os, re, shutil, time, warnings
-from contextlib import contextmanager, nullcontext
+import hashlib, inspect, json, math, os, re, time, warnings
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 import torch
-from ..core import atomic, best_dtype, nearest, read_picture, shorten, strict, to_rgb, to_tensor, write_manifest
+from ..core import atomic, atomic_folder, best_dtype, clear_memory, in_turn, nearest, out_of_memory, read_picture, shorten, strict, tidy, to_rgb, to_tensor, write_manifest
 from ..latents import check_size
 from ..files import _crc, hub_file, read_weights, said_in
 from ..models import LORAS, _quiet
 from ..record import numbers_hash
 from ..text import tokenize
-from ..train_pocket import atomic_folder, learning_rate, min_snr_weight, numbered
+from ..train_pocket import learning_rate, min_snr_weight, numbered
 from .data import Captioned, load_data
 
 METHODS = ("full", "lora", "inversion", "dreambooth")
@@ -257,12 +257,10 @@ def _write(c, params, opt, ema, scaler, done, spent):
     note = dict(step=done, seconds=spent, settings={k: getattr(c, k) for k in (*SAME, "steps")}, opt=plain, ema=ema.optimization_step if ema else None, scaler=scaler.state_dict(), crc=_crc(tensors))
     c.out.mkdir(parents=True, exist_ok=True); file = c.out/f"checkpoint-{done:08}.safetensors"
     try:
-        shutil.rmtree(work := c.out/".writing", ignore_errors=True); work.mkdir(); save_file(tensors, work/file.name, metadata={"format": "pt", "sdcourse": json.dumps(note)}) # in a folder of its own: safetensors too writes beside and renames
-        with atomic(file) as tmp: os.replace(work/file.name, tmp)
+        with atomic(file) as tmp: save_file(tensors, tmp, metadata={"format": "pt", "sdcourse": json.dumps(note)})
     except Exception as e:
         size = sum(v.nbytes for v in tensors.values()); good = _checkpoints(c.out)
         raise OSError(f"the checkpoint of step {done} ({size / 1e6:.0f} MB) could not be written to {c.out}: {e}. " + (f"{good[-1].name} is still good: " if good else "None was written before: ") + "make room and call it again with resume=True") from None
-    finally: shutil.rmtree(work, ignore_errors=True)
     for old in _checkpoints(c.out)[:-c.keep]: old.unlink()
 
 
@@ -316,9 +314,7 @@ def _steps(pipe, data, class_data, c):
     from diffusers import DDPMScheduler
     from diffusers.training_utils import EMAModel
     begin = time.perf_counter(); done = spent = 0; saved = None; ema = None; c.team = _team(c)
-    if c.out and c.team.rank == 0:
-        for p in c.out.glob(".checkpoint-*"): p.unlink(missing_ok=True) # what a killed process was writing
-        shutil.rmtree(c.out/".writing", ignore_errors=True)
+    if c.out and c.team.rank == 0: tidy(c.out)
     data, prior = _with_prior(pipe, data, class_data, c)
     texts = sorted({t for f in data.forms for t in f} | {""}); number = {t: k for k, t in enumerate(texts)}; forms = [[number[t] for t in f] for f in data.forms]; empty = number[""]
     with _prepared(pipe, c) as params: # name: parameter
@@ -347,13 +343,14 @@ def _steps(pipe, data, class_data, c):
                 weight = torch.full((len(keys),), 1 / c.batch_size, device=c.device)
                 if prior: weight[c.batch_size:] *= c.prior_weight
                 if c.min_snr_gamma or c.debiased: weight = weight * _snr_weight(sched, t, c.min_snr_gamma)
-                loss = _gradients(pipe, c, inputs, opt, scaler, xt, t, told, want, weight)
-                if not math.isfinite(loss): raise FloatingPointError(f"the loss is {loss} at step {i + 1} (learning rate {rate:g}, {str(c.dtype).removeprefix('torch.')}): {_safe(c, saved)}Lower lr, or use warmup" + ("" if c.dtype == torch.float32 else ", or precision='fp32'"))
-                scaler.unscale_(opt); norm = torch.nn.utils.clip_grad_norm_(trained, c.max_grad_norm)
-                if c.dtype != torch.float16 and not torch.isfinite(norm): raise FloatingPointError(f"the gradient is {norm.item()} at step {i + 1}, the loss {loss:.4g} (learning rate {rate:g}): {_safe(c, saved)}Lower lr, or use warmup")
-                scaler.step(opt); scaler.update()
-                if ema: ema.step(trained)
-                if c.method == "inversion": _write_row(pipe, c, trained[0])
+                with in_turn(pipe): # who draws in another thread sees whole steps
+                    loss = _gradients(pipe, c, inputs, opt, scaler, xt, t, told, want, weight)
+                    if not math.isfinite(loss): raise FloatingPointError(f"the loss is {loss} at step {i + 1} (learning rate {rate:g}, {str(c.dtype).removeprefix('torch.')}): {_safe(c, saved)}Lower lr, or use warmup" + ("" if c.dtype == torch.float32 else ", or precision='fp32'"))
+                    scaler.unscale_(opt); norm = torch.nn.utils.clip_grad_norm_(trained, c.max_grad_norm)
+                    if c.dtype != torch.float16 and not torch.isfinite(norm): raise FloatingPointError(f"the gradient is {norm.item()} at step {i + 1}, the loss {loss:.4g} (learning rate {rate:g}): {_safe(c, saved)}Lower lr, or use warmup")
+                    scaler.step(opt); scaler.update()
+                    if ema: ema.step(trained)
+                    if c.method == "inversion": _write_row(pipe, c, trained[0])
                 done = i + 1; now = time.perf_counter(); per = (now - started) / (done - first)
                 if c.out and c.team.rank == 0 and (done % c.save_every == 0 or done == c.steps): _write(c, params, opt, ema, scaler, done, spent + now - begin); saved = done
                 yield TrainStep(done, loss, rate, spent + now - begin, per * (c.steps - done), c.micro_batch, _peak(c.device), ema)
@@ -380,10 +377,10 @@ def _gradients(pipe, c, inputs, opt, scaler, xt, t, told, want, weight):
                 scaler.scale(loss).backward(); total += loss.item()
             break
         except (RuntimeError, MemoryError) as e:
-            if not _no_memory(e): raise
+            if not out_of_memory(e): raise
             err = str(e).splitlines()[0]
         opt.zero_grad(set_to_none=True); pred = loss = text = None # noqa: F841
-        if c.device.type != "cpu": getattr(torch, c.device.type).empty_cache()
+        clear_memory()
         if c.micro_batch == 1: raise MemoryError(f"not even one picture at a time fits ({err}): turn on gradient_checkpointing=True{'' if c.lora else ', or train a LoRA (method=' + repr('lora') + ')'}{'' if c.eight_bit else ', or eight_bit=True'}, or take smaller pictures")
         c.micro_batch = (c.micro_batch + 1) // 2
     return total if c.team.size == 1 else _summed(opt, total, c)
@@ -407,7 +404,6 @@ def _summed(opt, total, c):
     return flat[-1].item()
 
 
-def _no_memory(e): return isinstance(e, (torch.OutOfMemoryError, MemoryError)) or any(s in str(e).lower() for s in ("out of memory", "can't allocate memory", "not enough memory"))
 def _snr_weight(sched, t, gamma):
     "min(SNR, gamma) / SNR (Hang et al. 2023), or with no gamma 1 / sqrt(SNR), at most 8 (Yu et al. 2023); for v-prediction times SNR / (SNR + 1), for sample prediction times SNR."
     from diffusers.training_utils import compute_snr
@@ -437,8 +433,8 @@ def _prepared(pipe, c):
     "The pipe made ready to be trained: yields {name: parameter}. Afterwards everything but what was learnt is as it was."
     parts = [pipe.unet, pipe.vae, pipe.text_encoder]; modes = [m.training for m in parts]; dtype = pipe.unet.dtype; procs = None; hook = None
     flags = [(p, p.requires_grad) for m in parts for p in m.parameters()]
-    for m in parts: m.eval().requires_grad_(False)
     try:
+        for m in parts: m.eval().requires_grad_(False)
         if dtype != torch.float32 and (not c.lora and c.method != "inversion" or c.dtype == torch.float32): torch.nn.Module.float(pipe.unet)
         if c.lora: params = _add_lora(pipe, c)
         elif c.method == "inversion": params, hook = _add_word(pipe, c)
