@@ -50,7 +50,7 @@ def unpack(
             if size > 1 << 28: raise ValueError(f"too large: {size} bytes")
             raw = zlib.decompressobj().decompress(base64.b64decode(value["zlib"]), max(1, size + 1)) # never more than it says
             res = (torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)).reshape(value["shape"])
-    except (KeyError, ValueError, TypeError, OSError, AttributeError, RuntimeError, SyntaxError, Image.DecompressionBombError, zlib.error) as e: raise ValueError(f"the {value['kind']} in this recipe cannot be read: {type(e).__name__}: {shorten(str(e))}") from None
+    except (KeyError, ValueError, TypeError, OSError, AttributeError, RuntimeError, SyntaxError, zlib.error) as e: raise ValueError(f"the {value['kind']} in this recipe cannot be read: {type(e).__name__}: {shorten(str(e))}") from None
     if (got := hashlib.sha256(raw).hexdigest()) != value.get("sha256"): raise ValueError(f"the {value['kind']} in this recipe is damaged: expected sha256 {value.get('sha256')}, found {got}")
     return res
 

@@ -618,9 +618,7 @@ def load_trained(
     *,
     adapter: str = "default", # LoRA: its name in the pipeline
 ): # `pipe`
-    """Put what was learnt back into a pipeline, in place.
-
-    Raises `OSError` for a damaged or foreign file, `ValueError` for one of another model: then the pipeline is as it was."""
+    "Put what was learnt back into a pipeline, in place. Raises `OSError` for a damaged file, `ValueError` for one of another model."
     name = folder if isinstance(folder, str) and folder in LORAS else None
     file, kind = (hub_file(LORAS[name]["ids"][0], "pytorch_lora_weights.safetensors"), "lora") if name else trained_file(folder)
     with _hush(): _load(pipe, file, kind, adapter)
