@@ -25,17 +25,18 @@ from typing import NamedTuple
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE"); os.environ.setdefault("HF_HUB_OFFLINE", "1") # before torch starts
 import numpy as np, torch
-import sdcourse
+import diffusers, sdcourse
 from PIL import Image
 from sdcourse.core import generators, shorten
-from sdcourse.models import SCHEDULERS, load
-from sdcourse.redraw import open_picture
+from sdcourse.chains import Node
+from sdcourse.models import POCKET, SCHEDULERS, load
+from sdcourse.redraw import SKETCHES, open_picture
 from sdcourse.sampling import max_difference
 
 HERE = Path(__file__).resolve().parent; CORPUS = HERE.parent/"tests"/"faults"
 CLASSES = ("clear", "right", "warned", "obscure", "silent")
 SENSIBLE = (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError)
-ADVICE = re.compile(r"\b(must|should|has to|have to|needs?|expected|give|use|instead|make sure|at least|at most|between|did you mean|one of|choose|install|cannot be|only)\b", re.I)
+ADVICE = re.compile(r"\b(must|should|has to|have to|needs?|expected|give|use|instead|make sure|at least|at most|between|did you mean|one of|choose|install|cannot be|only|missing|required|no such|unknown)\b", re.I)
 CALLED = dict(seed="generator", n="num_images_per_prompt", mask="mask_image", scheduler="scheduler") # our keyword -> diffusers'
 ALSO = dict(seed=("seeds", "generators"), num_inference_steps=("steps", "inference steps"), image=("picture", "pictures", "images"), mask=("mask image",), prompt=("prompts",), n=("images per prompt",), negative_prompt=("negative prompts",),
             guidance_scale=("guidance scales",), scheduler=("schedulers",), strength=("strengths",)) # further words for a keyword
@@ -60,7 +61,7 @@ hole = Image.new("L", (64, 64)); hole.paste(255, (16, 16, 48, 48))
 
 
 def noise(n=1, h=16, w=16, c=4): return torch.randn(n, c, h, w, generator=torch.Generator().manual_seed(5))
-def vectors(n=1, length=77, d=256): return torch.randn(n, length, d, generator=torch.Generator().manual_seed(6))
+def vectors(n=1, length=77, d=128): return torch.randn(n, length, d, generator=torch.Generator().manual_seed(6))
 def with_nan(x): x = x.clone(); x.view(-1)[3] = float("nan"); return x
 def turned(img): # as a camera that was held upright stores it
     exif = img.getexif(); exif[0x0112] = 6; f = io.BytesIO(); img.rotate(90).save(f, "PNG", exif=exif); return Image.open(f)
@@ -98,7 +99,7 @@ def file(name, data=b""):
 def damaged_model(change):
     "A copy of the pocket model with one file changed: `change(folder)`."
     import shutil
-    folder = Path.cwd()/"model"; shutil.copytree(sdcourse.POCKET, folder); change(folder); return str(folder)
+    folder = Path.cwd()/"model"; shutil.copytree(POCKET, folder); change(folder); return str(folder)
 
 
 class Plain:
@@ -110,7 +111,6 @@ class Plain:
         for p in self.pipes.values(): p.set_progress_bar_config(disable=True)
 
     def __call__(self, mode, **kw):
-        import diffusers
         pipe = self.pipes[mode]
         if "scheduler" in kw:
             s = kw.pop("scheduler"); s = getattr(diffusers, SCHEDULERS[s][0]).from_config(pipe.scheduler.config, **SCHEDULERS[s][1]) if isinstance(s, str) and s in SCHEDULERS else s
@@ -141,12 +141,12 @@ class Runner:
     def space(self, arm, mode):
         "The words of the corpus in one arm; `clean(...)` is the area's call with nothing wrong, but for what it is given."
         def clean(**kw):
-            key = f"{arm} {mode} {kw!r}"
-            if key not in self.kept: self.kept[key] = self.draw(arm, mode, BASE[mode] | kw)
+            key = f"{arm} {mode} {kw!r}"; plain = all(isinstance(v, (str, int, float, list)) for v in kw.values()) # the text of a picture does not tell it from another
+            if not plain or key not in self.kept: self.kept[key] = self.draw(arm, mode, BASE[mode] | kw)
             return self.kept[key]
         ours = {k: getattr(sdcourse, k) for k in sdcourse.__dir__() if not k.startswith("_") and k.islower()} if not hasattr(self, "_ours") else self._ours; self._ours = ours
         own = dict(P=P, nan=float("nan"), inf=float("inf"), np=np, torch=torch, Image=Image, fox=fox, hole=hole, noise=noise, vectors=vectors, with_nan=with_nan, turned=turned, size=size, alive=alive, same=same, other=other,
-                   file=file, cli=cli, damaged_model=damaged_model, Path=Path, os=os, sdcourse=sdcourse)
+                   file=file, cli=cli, damaged_model=damaged_model, Path=Path, os=os, diffusers=diffusers, Node=Node, POCKET=POCKET, SCHEDULERS=SCHEDULERS, SKETCHES=SKETCHES)
         if arm == "plain": own["plain"] = lambda mode="txt2img", **kw: self.draw("plain", mode, BASE[mode] | kw)
         return ours | own | dict(pipe=self.pipe if arm == "ours" else self.plain.pipes[mode], clean=clean)
 
@@ -178,10 +178,10 @@ class Runner:
     def judge(self, entry, e, given):
         "The class of an error."
         text = str(e); early = self.calls == 0 or entry.get("late")
-        values = [v for x in given.values() for v in seen(x)] + list(entry.get("error", ())[1:])
+        values = [v for x in given.values() for v in seen(x)] + [v for w in entry.get("error", ())[1:] for v in w.split("|")]
         told = ADVICE.search(text) or any(re.search(rf"(?<![\w.]){re.escape(v)}(?![\w])", text) for v in values if v)
         clear = isinstance(e, SENSIBLE) and early and self.names(entry, text, given) and told
-        return Outcome("clear" if clear else "obscure", f"{type(e).__name__}: {' '.join(text.split())[:300]}" + ("" if early else f" (after {self.calls} calls of the UNet)"))
+        return Outcome("clear" if clear else "obscure", f"{type(e).__name__}: {' '.join(text.split())[:600]}" + ("" if early else f" (after {self.calls} calls of the UNet)"))
 
     def missing(self, entry, outcome):
         "What an entry wants that an outcome in this package's arm does not have, as text; empty where all is as it must be."
@@ -237,7 +237,6 @@ def shares(kinds): return {c: sum(k == c for k in kinds) for c in CLASSES}
 
 def report(rows):
     "bench/faults.md, of (entry, outcome here, outcome in plain diffusers or None)."
-    import diffusers
     def cell(n, of): return f"{n} ({n / max(of, 1):.0%})"
     def line(name, kinds): s = shares(kinds); return f"| {name} | {len(kinds)} | " + " | ".join(cell(s[c], len(kinds)) for c in CLASSES) + " |"
     def plain(s): return s.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'")

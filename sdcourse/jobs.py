@@ -12,10 +12,9 @@ import base64, hashlib, inspect, json, os, sdcourse
 from itertools import product
 from pathlib import Path
 from PIL import Image
-from .core import atomic, best_device, nearest, pick_seeds, shorten
-from .guidance import check_scale
-from .latents import check_size
-from .models import get_scheduler, load
+from .core import atomic, best_device, check_whole, nearest, pick_seeds, shorten, strict
+from .generate import _check_setting
+from .models import load
 from .record import pack, unpack
 from .show import save_png
 
@@ -24,6 +23,7 @@ _NOT_IN_ROWS = {"pipe", "n", "batch_size", "progress", "after"}
 _EACH = ("prompt", "negative_prompt", "seed", "guidance_scale", "strength") # keywords that may differ within one call
 
 
+@strict
 def job_rows(
     mode: str = "txt2img", # a name of `JOBS`
     *,
@@ -36,6 +36,7 @@ def job_rows(
     return [_row(dict(mode=mode, model=model, **dict(zip(axes, values)))) for values in product(*axes.values())]
 
 
+@strict
 def job_name(
     row: dict, # a row of `job_rows`
 ) -> str: # 24 hexadecimal digits and .png
@@ -52,12 +53,15 @@ def _row(row, where=""):
     takes = {k: p for k, p in inspect.signature(getattr(sdcourse, row["mode"])).parameters.items() if k not in _NOT_IN_ROWS}
     for k in row:
         if k not in takes and k not in ("mode", "model"): raise TypeError(f"{where}{row['mode']}() has no argument {k}={shorten(row[k])} for a job" + (f"; did you mean {like}=?" if (like := nearest(k, takes)) else f"; it takes {', '.join(takes)}"))
-    if missing := [k for k, p in takes.items() if p.default is p.empty and k not in row]: raise ValueError(f"{where}the job has no {missing[0]}")
-    if row.get("seed") is None: raise ValueError(f"{where}the job has no seed: without one it would be another picture each time")
-    pick_seeds(row["seed"])
+    if missing := [k for k, p in takes.items() if p.default is p.empty and k not in row]: raise ValueError(f"{where}the job has no {missing[0]}: give {missing[0]}=")
+    if row.get("seed") is None: raise ValueError(f"{where}the job has no seed: give seed=1, say, for without one it would be another picture each time")
+    try:
+        for k, v in row.items(): _check_setting(None, k, v)
+    except (TypeError, ValueError) as e: raise type(e)(f"{where}{e}") from None
     return row
 
 # %% ../nbs/88_jobs.ipynb #64cb0de3
+@strict
 def write_jobs(
     rows, # from `job_rows`, or dicts of your own
     path, # file name ending in .jsonl; an older file is replaced when the new one is whole
@@ -76,11 +80,13 @@ def write_jobs(
     return path
 
 
+@strict
 def read_jobs(
     path, # a file of jobs
 ) -> list: # of dicts
     "The rows of a file of jobs; empty lines are passed over. Raises `ValueError` that names the line, `OSError` for a file that is not there."
     rows = []
+    if not Path(path).is_file(): raise FileNotFoundError(f"no such file {str(path)!r}: write_jobs(rows, path) makes one")
     for k, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip(): continue
         try: row = json.loads(line)
@@ -124,6 +130,7 @@ def _inputs(row, folder):
     return {k: there(v) for k, v in row.items()}
 
 
+@strict
 def run_jobs(
     path, # a file of jobs
     out=None, # the folder for the pictures, made when it is not there; None: the one of the file
@@ -138,7 +145,7 @@ def run_jobs(
     """Draw the jobs of this process that have no picture yet, and write each in one move: a file with a job's name is whole, whatever was killed when.
 
     No process speaks with another, so any launcher and any number of machines will do that share a folder. Raises for a bad row before anything is drawn, and what the drawing function raises, with the row."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1: raise ValueError(f"batch_size must be a whole number of pictures, at least 1, got {shorten(batch_size)}")
+    check_whole("batch_size", batch_size, of="pictures")
     rank, world = _place(rank, world); rows = read_jobs(path); out = Path(path).parent if out is None else Path(out)
     return _run_jobs(Path(path), out, [*{job_name(r): r for r in rows}.values()], pipe, batch_size, rank, world, device, progress)
 
@@ -161,15 +168,8 @@ def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, progress):
 
 def _check(pipe, row):
     "What the drawing function would refuse when the row's turn comes, hours later perhaps, refused now."
-    most = pipe.scheduler.config.num_train_timesteps; steps = row.get("num_inference_steps", 1)
     try:
-        check_size(pipe, row.get("height"), row.get("width"))
-        if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= most: raise ValueError(f"num_inference_steps must be a whole number between 1 and {most}, got {shorten(steps)}")
-        if "guidance_scale" in row: check_scale(row["guidance_scale"], 1)
-        if "scheduler" in row: get_scheduler(pipe, row["scheduler"])
-        for k in ("guidance_rescale", "strength"):
-            v = row.get(k, 0)
-            if isinstance(v, bool) or not isinstance(v, (int, float)) or not 0 <= v <= 1: raise ValueError(f"{k} must be between 0 and 1, got {shorten(v)}")
+        for k, v in row.items(): _check_setting(pipe, k, v)
     except (TypeError, ValueError) as e: raise _named(row, e) from None
 
 
