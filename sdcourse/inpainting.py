@@ -32,7 +32,8 @@ def latent_mask(
 
 def _hole(mask, size):
     "The mask as a picture of 0 and 255, checked."
-    m = to_rgb(mask, background="black").convert("L")
+    try: m = to_rgb(mask, background="black").convert("L")
+    except TypeError as e: raise TypeError(f"mask: {e}") from None
     if m.size != size: raise ValueError(f"the mask has {m.width}x{m.height} pixels and the picture {size[0]}x{size[1]}: make the mask for this picture, or mask.resize({size}, 0)")
     most = m.getextrema()[1]
     if 0 < most < 128: raise ValueError(f"the mask is nowhere white (its lightest is {most} of 255), so nothing would be made new: paint it white (128 and more); all black keeps everything")
