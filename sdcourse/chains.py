@@ -144,7 +144,7 @@ def family_tree(
     nodes = list(nodes)
     if not nodes: raise ValueError("no nodes given: a family tree needs at least a root")
     for nd in nodes:
-        if not isinstance(nd, Node): raise TypeError(f"each of the nodes must be a Node, as chain() gives them, got {shorten(nd)} ({type(nd).__name__})")
+        if not isinstance(nd, Node): raise TypeError(f"a family tree is drawn of nodes, as chain() gives them: each must be a Node, got {shorten(nd)} ({type(nd).__name__})")
     known = {id(nd) for nd in nodes}; children, roots = {}, []
     for nd in nodes: (children.setdefault(id(nd.parent), []) if id(nd.parent) in known else roots).append(nd)
     font, pad, apart = _font(check_whole("font_size", font_size, 6)), 6, 28
