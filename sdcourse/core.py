@@ -69,16 +69,16 @@ def _kinds(annotation):
 def _value(name, v, kinds, default):
     "The value, if it is of one of the kinds."
     if v is default or v is None and type(None) in kinds: return v
-    truth, number = type(v).__name__ in ("bool", "bool_"), None
-    try: number = float(v) if hasattr(v, "__float__") and not truth else None
-    except (TypeError, ValueError, RuntimeError, OverflowError): pass # an array, a number beyond all floats
+    truth = type(v).__name__ in ("bool", "bool_")
     if bool in kinds and truth: return bool(v)
     if int in kinds and not truth and hasattr(v, "__index__"):
         try: return operator.index(v)
         except TypeError: pass
-    if float in kinds and number is not None and math.isfinite(number): return v if isinstance(v, (int, float)) else number
     for k in kinds:
         if k is Callable and callable(v) or k not in (bool, int, float, Callable) and isinstance(v, k): return v
+    try: number = float(v) if hasattr(v, "__float__") and not truth else None
+    except (TypeError, ValueError, RuntimeError, OverflowError): number = None # an array, a number beyond all floats
+    if float in kinds and number is not None and math.isfinite(number): return v if isinstance(v, (int, float)) else number
     what = " or ".join("None" if k is type(None) else _KINDS.get(k, "a tensor") for k in kinds)
     raise (ValueError if truth or number is not None else TypeError)(f"{name} must be {what}, got {shorten(v)}" + (f" ({type(v).__name__})" if number is None and v is not None else ""))
 

@@ -110,6 +110,11 @@ def _check_setting(pipe, name, v):
         case "after" | "log" if v is not None and not callable(v): raise TypeError(f"{name} must be a function, got {shorten(v)}")
 
 
+def _check_cell(pipe, kw):
+    "Keywords that are right alone and may not be so together."
+    if kw.get("eta"): _check_eta(get_scheduler(pipe, kw.get("scheduler")), kw["eta"])
+
+
 def _seeds(seed, n, prompts):
     "The seeds of all pictures: n that every prompt shares, or one for each."
     if isinstance(seed, (list, tuple, range)) and type(n) is int and prompts > 1 and len(seed) == n * prompts: return pick_seeds(seed, len(seed))

@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from PIL import Image
 from .core import atomic, best_device, check_whole, nearest, pick_seeds, shorten, strict
-from .generate import _check_setting
+from .generate import _check_cell, _check_setting
 from .models import load
 from .record import pack, unpack
 from .show import save_png
@@ -170,6 +170,7 @@ def _check(pipe, row):
     "What the drawing function would refuse when the row's turn comes, hours later perhaps, refused now."
     try:
         for k, v in row.items(): _check_setting(pipe, k, v)
+        _check_cell(pipe, row)
     except (TypeError, ValueError) as e: raise _named(row, e) from None
 
 

@@ -11,7 +11,7 @@ __all__ = ['Sweep', 'sweep', 'sweep_pictures']
 import inspect, itertools
 from typing import NamedTuple
 from .core import check_whole, nearest, pick_seeds, shorten, strict, to_rgb
-from .generate import _check_setting, txt2img
+from .generate import _check_cell, _check_setting, txt2img
 from .show import labelled_grid
 
 _WORDS, _ROWS = ("prompt", "negative_prompt"), ("seed", "guidance_scale", "strength") # axes that can share a batch
@@ -111,6 +111,7 @@ def _plan(pipe, prompt, mode, batch_size, settings):
     for a in product(apart):
         for w in _split(outer, max(1, most // len(inner))):
             for r in _split(inner, most): calls.append(_call(a, w, r, fixed, [k for k, _ in axes], together))
+    for _, kw in calls if together else (): _check_cell(pipe, kw)
     return axes, [(places, mode, kw) for places, kw in calls]
 
 
