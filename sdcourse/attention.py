@@ -96,7 +96,7 @@ def _shares(attn, x, text, at, h, w):
 @strict
 def attend(
     pipe, # a diffusers `StableDiffusionPipeline`
-    prompt: str, # one prompt
+    prompt, # one prompt, a string
     *,
     n: int = 1, # pictures
     seed=None, # as in `txt2img`
@@ -116,6 +116,7 @@ def attend(
     after=None, # as in `txt2img`
 ) -> tuple: # (n PIL pictures, their `Attention`)
     "The pictures that `txt2img` makes, and where the UNet looked while it drew them."
+    if not isinstance(prompt, str): raise TypeError(f"attend() takes one prompt, a string, got {shorten(prompt)} ({type(prompt).__name__}); call it once for each")
     seeds = pick_seeds(seed, n); size = batch_size if isinstance(batch_size, int) and batch_size > 0 else n # what is no number, txt2img refuses
     scales = list(guidance_scale) if hasattr(guidance_scale, "__len__") else [guidance_scale] * n
     if len(scales) != n: raise ValueError(f"{len(scales)} guidance scales for {n} pictures: give a single number, or one for each picture")

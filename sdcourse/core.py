@@ -34,7 +34,7 @@ def nearest(
     return next(w for w in words if w.lower() == found[0]) if found else None
 
 # %% ../nbs/80_core.ipynb #8c4e59ba
-_KINDS = {int: "a whole number", float: "a finite number", bool: "True or False", str: "a text", dict: "a dictionary", Callable: "a function"} # and torch's Tensor, which is not loaded here
+_KINDS = {int: "a whole number", float: "a finite number", bool: "True or False", str: "a string", dict: "a dictionary", Callable: "a function"} # and torch's Tensor, which is not loaded here
 
 
 def strict(

@@ -79,7 +79,7 @@ def inpaint(
     try: check_size(pipe, H, W)
     except ValueError as e: raise ValueError(f"a picture of {W}x{H} pixels does not fit this model ({e}): bring picture and mask to such a size") from None
     holes = [_hole(m, (W, H)) for m in masks]; m = torch.cat([latent_mask(pipe, h) for h in holes])
-    check_whole("feather", feather, 0, max(W, H), of="pixels")
+    if check_whole("feather", feather, 0, of="pixels") > max(W, H): raise ValueError(f"feather must be at most {max(W, H)} pixels, the longer side of the picture, got {shorten(feather)}")
     seeds = pick_seeds(seed, n); total = count * len(seeds); steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total
     if len(strengths) != total: raise ValueError(f"{len(strengths)} strengths for {total} pictures: give a single number, or one for each")

@@ -171,7 +171,7 @@ def _fitting(pipe, scheduler):
     need = ("init_noise_sigma", "scale_model_input", "add_noise", "alphas_cumprod"); cls = type(scheduler)
     if all(hasattr(scheduler, a) for a in need) and all(k in scheduler.config for k in ("prediction_type", "num_train_timesteps")):
         new = cls.from_config(scheduler.config); new.set_timesteps(2)
-        if odd := [k for k in ("num_train_timesteps", "prediction_type", "beta_start", "beta_end", "beta_schedule") if k in pipe.scheduler.config and scheduler.config.get(k) != pipe.scheduler.config[k]]:
+        if odd := [k for k in ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule") if k in pipe.scheduler.config and scheduler.config.get(k) != pipe.scheduler.config[k]]:
             raise ValueError(f"the scheduler has {odd[0]}={shorten(scheduler.config.get(odd[0]))}, and the model was taught with {shorten(pipe.scheduler.config[odd[0]])}: scheduler={cls.__name__}.from_config(pipe.scheduler.config)")
         if new.timesteps[0] >= new.timesteps[-1]: return cls.from_config(scheduler.config)
     raise ValueError(f"the scheduler {cls.__name__} does not lead from noise to picture as this model was taught: take one of {', '.join(SCHEDULERS)}")

@@ -24,10 +24,10 @@ STYLE_WORDS = dict(noto="glossy cartoon", fluent="bright flat", fluent3d="3d ren
 
 @strict
 def recipe(
-    raw: str, # what is to be seen: "a lighthouse on a cliff"
+    raw, # what is to be seen: "a lighthouse on a cliff"
     *,
-    style: str = "", # how it is made: "oil painting"
-    artist: str = "", # in whose manner: "Katsushika Hokusai"
+    style="", # how it is made: "oil painting"
+    artist="", # in whose manner: "Katsushika Hokusai"
     details="", # what else: "sunset, high detail", or a list of such
 ) -> str: # the prompt
     "A prompt in the order of the field: raw prompt, style, artist, details. Best for models that were trained on captions from the web."

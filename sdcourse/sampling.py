@@ -147,7 +147,7 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
                 known = init[r] if i + 1 == len(sched.timesteps) else sc.add_noise(init[r], noise[r], sched.timesteps[i + 1].repeat(len(r)))
                 m = mask.to(noise).expand(len(noise), -1, -1, -1)[r]; latents[r] = (m * latents[r] + (1 - m) * known).to(dtype)
         step = Step(i, t, latents.clone(), eps, x0, xt)
-        if after is not None and (new := after(step)) is not None: latents = check_tensor("what after returns", new, latents.shape).to(latents, copy=True); step = step._replace(latents=latents.clone())
+        if after is not None and (new := after(step)) is not None: latents = check_tensor(f"what after returned at step {i} of {len(sched.timesteps)}", new, latents.shape).to(latents, copy=True); step = step._replace(latents=latents.clone())
         yield step
 
 
@@ -186,6 +186,7 @@ def max_difference(
 ) -> int: # 0 to 255
     "The largest difference of any channel of any pixel between two lists of pictures."
     import numpy as np
+    a, b = list(a), list(b)
     if len(a) != len(b) or not len(a): raise ValueError(f"only lists of as many pictures can be compared, not {len(a)} with {len(b)} pictures")
     if wrong := next(((p, q) for p, q in zip(a, b) if p.size != q.size), None): raise ValueError(f"only pictures of one size can be compared, not {wrong[0].width}x{wrong[0].height} with {wrong[1].width}x{wrong[1].height}")
     return max(int(np.abs(np.asarray(p).astype(int) - np.asarray(q)).max()) for p, q in zip(a, b))

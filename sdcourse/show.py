@@ -206,7 +206,7 @@ def _encode(frames, path, fps, zoom, args):
     "Stream `frames` through ffmpeg into `path`; `args(width, height)` are the encoder's options."
     import subprocess, tempfile
     from imageio_ffmpeg import get_ffmpeg_exe
-    fps = check_number("fps, frames a second,", fps, 0, 240, above=True)
+    fps = check_number("fps", fps, 0, 240, above=True)
     frames = _film(frames, check_whole("zoom", zoom)); first = next(frames, None)
     if first is None: raise ValueError(f"no frames given: {path.name} was not written")
     with atomic(path) as tmp, tempfile.TemporaryFile() as log:
@@ -341,7 +341,7 @@ def read_settings(
     "What made a picture. Raises `ValueError` when it carries no settings, `OSError` when it is no picture."
     if not Path(path).is_file(): raise FileNotFoundError(f"no such file {str(path)!r}: give a picture that save_png wrote")
     try: opened = Image.open(path)
-    except UnidentifiedImageError: raise ValueError(f"{Path(path).name} is no picture that Pillow can read") from None
+    except UnidentifiedImageError: raise OSError(f"{Path(path).name} is no picture: cannot identify image file") from None
     with opened as img:
         img.load(); text = getattr(img, "text", {})
     if "sdcourse" not in text: raise ValueError(f"{Path(path).name} carries no sdcourse settings: it was not made by save_png, or another program has dropped them")
