@@ -11,13 +11,14 @@ __all__ = ['animate']
 import hashlib, json, os, re, torch
 from pathlib import Path
 from PIL import Image, ImageOps
-from .core import atomic, generators, pick_seeds, read_picture, shorten, strict, tidy, to_pil, to_rgb, to_rgbs, to_tensor
-from .generate import _config, _draw, _made, _model
+from .core import atomic, check_whole, generators, pick_seeds, read_picture, shorten, strict, tidy, to_pil, to_rgb, to_rgbs, to_tensor
+from .generate import _check_setting, _config, _draw, _made, _model
 from .keyframes import parse_prompts, parse_schedule, plot_schedules
 from .latents import check_size, encode
 from .models import get_scheduler, suits
 from .motion import _BORDERS, _SAMPLINGS, _choice, _depth_of, _matrix_2d, _matrix_3d, _warp_2d, _warp_3d, match_color, video_frames
 from .record import added_to, pack, stamp, versions
+from .sampling import _check_eta
 from .show import read_settings, save_png
 from .text import _prompts, embed
 
@@ -74,7 +75,7 @@ def animate(
     Source: the animation modes of Deforum (deforum-stable-diffusion, 2022); image to image: Meng et al. 2021 (SDEdit)."""
     mode = _choice("animation_mode", animation_mode, tuple(_MOVES)); _choice("border", border, _BORDERS); _choice("sampling", sampling, _SAMPLINGS); _choice("seed_behavior", seed_behavior, ("iter", "fixed", "random", "schedule"))
     if color_coherence not in (True, False, None, "lab", "rgb"): raise ValueError(f"color_coherence must be True, False, 'lab' or 'rgb', got {shorten(color_coherence)}")
-    if not isinstance(fov, (int, float)) or not 0 < fov < 180: raise ValueError(f"fov must be between 0 and 180 degrees, got {shorten(fov)}")
+    if not 0 < fov < 180: raise ValueError(f"fov must be between 0 and 180 degrees, got {shorten(fov)}")
     if image is not None:
         image = to_rgb(image); check_size(pipe, image.height, image.width)
         if (height or image.height, width or image.width) != image.size[::-1]: raise ValueError(f"image= is {image.width}x{image.height} and the film shall be {width or image.width}x{height or image.height}: resize the picture first, or leave height and width out")
@@ -86,12 +87,12 @@ def animate(
         there = _count(video)
         if frames is None: frames = there
         elif isinstance(frames, int) and frames > there: raise ValueError(f"frames={frames}, but the film has {there}: ask for fewer, or give a longer film")
-    for name, v, least in (("frames", frames, 1), ("cadence", cadence, 1)):
-        if isinstance(v, bool) or not isinstance(v, int) or v < least: raise ValueError(f"{name} must be a whole number, at least {least}, got {shorten(v)}")
-    if frame is not None and (isinstance(frame, bool) or not isinstance(frame, int) or not 0 <= frame < frames): raise ValueError(f"frame must be between 0 and {frames - 1}, got {shorten(frame)}")
+    for name, v in (("frames", frames), ("cadence", cadence)): check_whole(name, v)
+    if frame is not None and not 0 <= frame < frames: raise ValueError(f"frame must be between 0 and {frames - 1}, got {shorten(frame)}")
     if frame is not None and out is not None: raise ValueError("frame= asks for one frame and out= for a folder with all of them: leave one out")
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= (most := pipe.scheduler.config.num_train_timesteps): raise ValueError(f"num_inference_steps must be a whole number between 1 and {most}, got {shorten(steps)}")
+    for name, v in dict(num_inference_steps=steps, guidance_rescale=guidance_rescale, scheduler=scheduler).items(): _check_setting(pipe, name, v)
+    _check_eta(get_scheduler(pipe, scheduler), eta)
     guidance_scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
     given = dict(zoom=zoom, angle=angle, translation_x=translation_x, translation_y=translation_y, translation_z=translation_z, rotation_3d_x=rotation_3d_x, rotation_3d_y=rotation_3d_y, rotation_3d_z=rotation_3d_z,
                  strength=strength, guidance_scale=guidance_scale, noise=noise, blend=blend)

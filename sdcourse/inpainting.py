@@ -10,7 +10,7 @@ __all__ = ['latent_mask', 'inpaint', 'text_mask', 'fill_hole']
 # %% ../nbs/15_inpaint.ipynb #935cefa7
 import torch
 from .attention import heat, record_attention
-from .core import check_finite, generators, pick_seeds, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
+from .core import check_finite, check_whole, generators, pick_seeds, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
 from .generate import _draw, _model
 from .latents import check_size, encode, seeded_noise, _distribution, _shift
 from .models import get_scheduler, suits
@@ -69,7 +69,7 @@ def inpaint(
     try: check_size(pipe, H, W)
     except ValueError as e: raise ValueError(f"a picture of {W}x{H} pixels does not fit this model ({e}): bring picture and mask to such a size") from None
     holes = [to_mask(m, (W, H)) for m in masks]; m = torch.cat([latent_mask(pipe, h) for h in holes])
-    if isinstance(feather, bool) or not isinstance(feather, int) or feather < 0: raise ValueError(f"feather must be a whole number of pixels, at least 0, got {shorten(feather)}")
+    if check_whole("feather", feather, 0, of="pixels") > max(W, H): raise ValueError(f"feather must be at most {max(W, H)} pixels, the longer side of the picture, got {shorten(feather)}")
     seeds = pick_seeds(seed, n); total = count * len(seeds); steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total
     if len(strengths) != total: raise ValueError(f"{len(strengths)} strengths for {total} pictures: give a single number, or one for each")
@@ -138,9 +138,8 @@ def text_mask(
     if method not in ("attention", "difference"): raise ValueError(f"method must be 'attention' or 'difference', got {shorten(method)}")
     for name, v in (("strength", strength), ("threshold", .5 if threshold is None else threshold)):
         if isinstance(v, (bool, str)) or not 0 < v < 1: raise ValueError(f"{name} must be between 0 and 1, got {shorten(v)}")
-    if isinstance(grow, bool) or not isinstance(grow, int) or grow < 0: raise ValueError(f"grow must be a whole number of pixels, at least 0, got {shorten(grow)}")
-    image = to_rgb(image); h, w = check_size(pipe, image.height, image.width); prompt = words if prompt is None else prompt; sched = get_scheduler(pipe, "ddim")
-    if method == "difference" and words not in prompt: raise ValueError(f"{shorten(words)} is not in the prompt {shorten(prompt)}")
+    image = to_rgb(image); check_whole("grow", grow, 0, max(image.size), of="pixels"); h, w = check_size(pipe, image.height, image.width); prompt = words if prompt is None else prompt; sched = get_scheduler(pipe, "ddim")
+    if not words.strip() or words not in prompt: raise ValueError(f"words={shorten(words)} is not in the prompt {shorten(prompt)}: name what is to be found, as the prompt says it")
     noise = seeded_noise(pipe, pick_seeds(seed, n), height=image.height, width=image.width); t = torch.tensor(int(strength * sched.config.num_train_timesteps), device=noise.device)
     xt = sched.add_noise(encode(pipe, image).to(noise).expand_as(noise), noise, t.repeat(n)) # (n, 4, h, w)
     def ask(text): return check_finite(pipe.unet(xt, t, encoder_hidden_states=embed(pipe, text).expand(n, -1, -1), return_dict=False)[0], f"in the prediction at timestep {int(t)}", what="noise")

@@ -12,12 +12,11 @@ import base64, hashlib, inspect, json, os, sdcourse, shutil
 from itertools import product
 from pathlib import Path
 from PIL import Image
-from .core import atomic, best_device, nearest, pick_seeds, shorten, tidy
+from .core import atomic, best_device, check_whole, nearest, shorten, strict, tidy
 from .files import inside
-from .guidance import check_scale
-from .latents import check_size
-from .models import get_scheduler, load
+from .models import load
 from .record import added_to, pack, unpack
+from .generate import _check_cell, _check_setting
 from .show import save_png
 
 JOBS = ("txt2img", "img2img", "inpaint") # the functions that a row may name: those that draw pictures from keywords
@@ -72,6 +71,7 @@ def _beside(kind, value):
     return [one(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
 
 
+@strict
 def job_rows(
     mode: str = "txt2img", # a name of `JOBS`
     *,
@@ -84,6 +84,7 @@ def job_rows(
     return [_row(dict(mode=mode, model=model, **dict(zip(axes, values)))) for values in product(*axes.values())]
 
 
+@strict
 def job_name(
     row: dict, # a row of `job_rows`
 ) -> str: # 24 hexadecimal digits and .png
@@ -101,14 +102,17 @@ def _row(row, where=""):
     takes = {k: p for k, p in inspect.signature(getattr(sdcourse, row["mode"])).parameters.items() if k not in _NOT_IN_ROWS}
     for k in row:
         if k not in takes and k not in ("mode", "model", *_BESIDE): raise TypeError(f"{where}{row['mode']}() has no argument {k}={shorten(row[k])} for a job" + (f"; did you mean {like}=?" if (like := nearest(k, [*takes, *_BESIDE])) else f"; it takes {', '.join([*takes, *_BESIDE])}"))
-    if missing := [k for k, p in takes.items() if p.default is p.empty and k not in row]: raise ValueError(f"{where}the job has no {missing[0]}")
+    if missing := [k for k, p in takes.items() if p.default is p.empty and k not in row]: raise ValueError(f"{where}the job has no {missing[0]}: give {missing[0]}=")
     for k in ("image", "mask"):
         if isinstance(row.get(k), str): raise TypeError(f"{where}{k}= must be a PIL picture, got {shorten(row[k])}: open it with open_picture(...{', mask=True' if k == 'mask' else ''})")
-    if row.get("seed") is None: raise ValueError(f"{where}the job has no seed: without one it would be another picture each time")
-    pick_seeds(row["seed"])
+    if row.get("seed") is None: raise ValueError(f"{where}the job has no seed: give seed=1, say, for without one it would be another picture each time")
+    try:
+        for k, v in row.items(): _check_setting(None, k, v)
+    except (TypeError, ValueError) as e: raise type(e)(f"{where}{e}") from None
     return row
 
 # %% ../nbs/88_jobs.ipynb #64cb0de3
+@strict
 def write_jobs(
     rows, # from `job_rows`, or dicts of your own
     path, # file name ending in .jsonl; an older file is replaced when the new one is whole
@@ -144,11 +148,13 @@ def _there(v, folder):
     return file
 
 
+@strict
 def read_jobs(
     path, # a file of jobs
 ) -> list: # of dicts
     "The rows of a file of jobs; empty lines are passed over. Raises `ValueError` that names the line, `OSError` for a file that is not there."
     rows = []
+    if not Path(path).is_file(): raise FileNotFoundError(f"no such file {str(path)!r}: write_jobs(rows, path) makes one")
     for k, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip(): continue
         try: row = json.loads(line)
@@ -204,6 +210,7 @@ def _carries(pipe, row):
         raise _named(row, ValueError(f"it wants {' and '.join(f'{k} {s} at weight {w:g}' if w is not None else f'{k} {s}' for k, s, w in want)}, and this pipe has {has or 'nothing added'}: leave pipe out, and each row gets its own"))
 
 
+@strict
 def run_jobs(
     path, # a file of jobs
     out=None, # the folder for the pictures, made when it is not there; None: the one of the file
@@ -219,7 +226,7 @@ def run_jobs(
     """Draw the jobs of this process that have no picture yet, and write each in one move: a file with a job's name is whole, whatever was killed when.
 
     No process speaks with another, so any launcher and any number of machines will do that share a folder. Raises for a bad row before anything is drawn, and what the drawing function raises, with the row."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1: raise ValueError(f"batch_size must be a whole number of pictures, at least 1, got {shorten(batch_size)}")
+    check_whole("batch_size", batch_size, of="pictures")
     rank, world = _place(rank, world); rows = read_jobs(path); out = Path(path).parent if out is None else Path(out)
     for r in {json.dumps([r.get(k) for k in _BESIDE]): r for r in rows if not (out/job_name(r)).exists()}.values(): _added(r, Path(path).parent) if pipe is None else _carries(pipe, r)
     return _run_jobs(Path(path), out, [*{job_name(r): r for r in rows}.values()], pipe, batch_size, rank, world, device, low_memory, progress)
@@ -246,15 +253,9 @@ def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, low_memory
 
 def _check(pipe, row):
     "What the drawing function would refuse when the row's turn comes, hours later perhaps, refused now."
-    most = pipe.scheduler.config.num_train_timesteps; steps = row.get("num_inference_steps", 1)
     try:
-        check_size(pipe, row.get("height"), row.get("width"))
-        if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= most: raise ValueError(f"num_inference_steps must be a whole number between 1 and {most}, got {shorten(steps)}")
-        if "guidance_scale" in row: check_scale(row["guidance_scale"], 1)
-        if "scheduler" in row: get_scheduler(pipe, row["scheduler"])
-        for k in ("guidance_rescale", "strength"):
-            v = row.get(k, 0)
-            if isinstance(v, bool) or not isinstance(v, (int, float)) or not 0 <= v <= 1: raise ValueError(f"{k} must be between 0 and 1, got {shorten(v)}")
+        for k, v in row.items(): _check_setting(pipe, k, v)
+        _check_cell(pipe, row)
     except (TypeError, ValueError) as e: raise _named(row, e) from None
 
 

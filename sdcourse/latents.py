@@ -9,9 +9,10 @@ __all__ = ['encode', 'decode', 'check_size', 'seeded_noise', 'preview_matrix', '
 
 # %% ../nbs/21_latents.ipynb #fc2e0ab6
 import torch, weakref
-from .core import Room, check_finite, generators, in_turn, pick_seeds, shorten, to_pil, to_tensor
+from .core import Room, check_finite, check_whole, generators, in_turn, pick_seeds, shorten, strict, to_pil, to_tensor
 
 
+@strict
 @torch.no_grad()
 def encode(
     pipe, # a diffusers pipeline
@@ -23,7 +24,7 @@ def encode(
     """Latents of pictures. Raises `ValueError` when a side is no multiple of the autoencoder's factor, `FloatingPointError` for NaN or inf.
 
     Source: Kingma and Welling 2013 (the distribution); Rombach et al. 2022, appendix G (the scaling)."""
-    x = to_tensor(images) # (B, 3, H, W)
+    x = to_tensor(images); batch_size = check_whole("batch_size", len(x) if batch_size is None else batch_size) # (B, 3, H, W)
     check_size(pipe, *x.shape[-2:])
     gens = [] if seed is None else _generators(seed, len(x))
     z, std = _distribution(pipe, x, batch_size) # (B, 4, h, w)
@@ -51,6 +52,7 @@ def _generators(seed, n):
     return gens
 
 
+@strict
 @torch.no_grad()
 def decode(
     pipe, # a diffusers pipeline
@@ -59,12 +61,18 @@ def decode(
     batch_size: int | None = None, # pictures decoded at a time; None: all
 ) -> list: # B PIL pictures
     "Pictures of latents. Raises `ValueError` for another shape and `FloatingPointError` for NaN or inf: never a black picture."
-    if not isinstance(latents, torch.Tensor) or latents.ndim != 4 or latents.shape[1] != (c := pipe.vae.config.latent_channels):
-        raise ValueError(f"latents must be a tensor of shape (B, {pipe.vae.config.latent_channels}, h, w), got {tuple(getattr(latents, 'shape', ())) or shorten(latents)}")
-    if not torch.isfinite(latents).all(): raise FloatingPointError(f"{int((~torch.isfinite(latents)).sum())} of {latents.numel()} latent values are NaN or inf ({latents.dtype}): nothing to decode. Load the model in float32")
+    _finite(pipe, latents); batch_size = check_whole("batch_size", len(latents) or 1 if batch_size is None else batch_size)
     z = latents.to(pipe.vae.device, pipe.vae.dtype) / pipe.vae.config.scaling_factor + _shift(pipe)
     def paint(part, rows): return to_pil(check_finite(pipe.vae.decode(part).sample, "from the autoencoder's decoder", rows=rows, half=_HALF))
     with in_turn(pipe): return [im for part in _room(pipe, batch_size)(paint, z, range(len(z))) for im in part]
+
+
+def _finite(pipe, latents):
+    "Latents that a picture can be made of, or a clear error."
+    c = pipe.vae.config.latent_channels
+    if latents.ndim != 4 or latents.shape[1] != c: raise ValueError(f"latents must be a tensor of shape (B, {c}, h, w), got {tuple(latents.shape)}")
+    if not latents.is_floating_point(): raise ValueError(f"latents must hold floating-point numbers, got {str(latents.dtype).removeprefix('torch.')}")
+    if not torch.isfinite(latents).all(): raise FloatingPointError(f"{int((~torch.isfinite(latents)).sum())} of {latents.numel()} latent values are NaN or inf ({latents.dtype}): nothing to decode. Load the model in float32")
 
 
 def _shift(pipe): return getattr(pipe.vae.config, "shift_factor", None) or 0.
@@ -80,12 +88,14 @@ def check_size(
     sides = []
     for name, px, default in (("height", height, own[0]), ("width", width, own[1])):
         if px is None: sides.append(default); continue
-        if isinstance(px, bool) or not hasattr(px, "__index__") or px < f: raise ValueError(f"{name} must be a whole number of pixels, at least {f}, got {shorten(px)}")
+        px = check_whole(name, px, f, of="pixels")
+        if px > 8192: raise ValueError(f"{name} must be at most 8192 pixels, got {px}")
         if px % f: raise ValueError(f"{name} must be a multiple of {f}, got {px}; the nearest are {px // f * f} and {px // f * f + f}")
         sides.append(px // f)
     return tuple(sides)
 
 # %% ../nbs/21_latents.ipynb #4308a613
+@strict
 def seeded_noise(
     pipe, # a diffusers pipeline
     seeds, # n integers, or n CPU `torch.Generator`s
@@ -95,6 +105,7 @@ def seeded_noise(
 ) -> torch.Tensor: # (n, 4, h, w), standard normal, on the pipe's device and in its dtype
     "The noise that pictures begin with: drawn on the CPU in float32, one generator each (what diffusers' `randn_tensor` does with a list of generators), then moved."
     h, w = check_size(pipe, height, width)
+    if not hasattr(seeds, "__iter__") or not hasattr(seeds, "__len__") or not len(seeds): raise TypeError(f"seeds must be a list with a number, or a generator, for each picture, got {shorten(seeds)}")
     gens = [s if isinstance(s, torch.Generator) else generators(pick_seeds(s))[0] for s in seeds]
     return torch.cat([torch.randn(1, pipe.vae.config.latent_channels, h, w, generator=g) for g in gens]).to(pipe.device, pipe.unet.dtype) # (n, 4, h, w)
 
@@ -102,6 +113,7 @@ def seeded_noise(
 _linear = weakref.WeakKeyDictionary() # one fit for each autoencoder
 
 
+@strict
 @torch.no_grad()
 def preview_matrix(
     pipe, # a diffusers pipeline
@@ -116,11 +128,12 @@ def preview_matrix(
     return _linear[pipe.vae]
 
 
+@strict
 def preview(
     pipe, # a diffusers pipeline
     latents: torch.Tensor, # (B, 4, h, w)
 ) -> list: # B PIL pictures of w x h pixels
     "Small pictures of latents by one matrix product, for watching a run without decoding."
-    m = preview_matrix(pipe)
+    _finite(pipe, latents); m = preview_matrix(pipe)
     z = latents.detach().float().cpu()
     return to_pil(torch.einsum("bchw,cd->bdhw", z, m[:-1]) + m[-1].view(1, 3, 1, 1))

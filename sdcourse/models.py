@@ -66,7 +66,9 @@ def load(
 
     Raises `ValueError` for an unknown name (with the nearest), `OSError` for missing or damaged files and for a hub that cannot be reached, each with the remedy."""
     row, sources = _resolve(name)
-    device = check_device(device); dtype = dtype or best_dtype(device)
+    import torch
+    device = check_device(device); dtype = best_dtype(device) if dtype is None else dtype
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point: raise TypeError(f"dtype must be a torch dtype of floats such as torch.float16, got {shorten(dtype)}")
     errors = []
     for source in sources:
         try: pipe = _from_pretrained(source, dtype, safety_checker); break
@@ -82,7 +84,7 @@ def load(
 
 def _resolve(name):
     "The table's row (or None) and the places to try."
-    if not isinstance(name, (str, os.PathLike)): raise TypeError(f"a model is a name, a hub id or a folder, got {shorten(name)}")
+    if not isinstance(name, (str, os.PathLike)) or not str(name).strip(): raise TypeError(f"a model is a name, a hub id or a folder, got {shorten(name)}")
     if name in MODELS: return MODELS[name], MODELS[name]["ids"]
     folder = Path(name).expanduser()
     if folder.is_dir(): return None, [str(folder)]
@@ -144,6 +146,7 @@ SCHEDULERS = { # name: class in diffusers, and what differs from its defaults
 }
 
 
+@strict
 def get_scheduler(
     pipe, # a diffusers pipeline
     scheduler=None, # a name of `SCHEDULERS`, a diffusers scheduler, or None for the pipeline's own
@@ -159,9 +162,20 @@ def get_scheduler(
             try: import scipy # noqa: F401  (LMS integrates with it, and does not ask for it)
             except ImportError: raise ImportError("the scheduler 'lms' needs scipy: pip install scipy, or take 'euler'") from None
         cls = getattr(diffusers, name)
-    elif hasattr(scheduler, "step") and hasattr(scheduler, "set_timesteps"): cls, config = type(scheduler), scheduler.config
+    elif hasattr(scheduler, "step") and hasattr(scheduler, "set_timesteps") and not isinstance(scheduler, type): return _fitting(pipe, scheduler)
     else: raise TypeError(f"scheduler must be a name ({', '.join(SCHEDULERS)}) or a diffusers scheduler, got {shorten(scheduler)}")
     return cls.from_config(config, **extra)
+
+
+def _fitting(pipe, scheduler):
+    "A copy of a diffusers scheduler, if it steps from noise to picture as a Stable Diffusion was taught."
+    need = ("init_noise_sigma", "scale_model_input", "add_noise", "alphas_cumprod"); cls = type(scheduler)
+    if all(hasattr(scheduler, a) for a in need) and all(k in scheduler.config for k in ("prediction_type", "num_train_timesteps")):
+        new = cls.from_config(scheduler.config); new.set_timesteps(2)
+        if odd := [k for k in ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule") if k in pipe.scheduler.config and scheduler.config.get(k) != pipe.scheduler.config[k]]:
+            raise ValueError(f"the scheduler has {odd[0]}={shorten(scheduler.config.get(odd[0]))}, and the model was taught with {shorten(pipe.scheduler.config[odd[0]])}: scheduler={cls.__name__}.from_config(pipe.scheduler.config)")
+        if new.timesteps[0] >= new.timesteps[-1]: return cls.from_config(scheduler.config)
+    raise ValueError(f"the scheduler {cls.__name__} does not lead from noise to picture as this model was taught: take one of {', '.join(SCHEDULERS)}")
 
 # %% ../nbs/82_models.ipynb #7d94a36f
 def suits(

@@ -11,7 +11,7 @@ __all__ = ['SKETCHES', 'start_step', 'img2img', 'Likeness', 'likeness', 'open_pi
 import json, math
 from typing import NamedTuple
 import torch
-from .core import atomic, generators, read_picture, shorten, strict, to_mask, to_rgb, to_rgbs
+from .core import atomic, check_whole, generators, read_picture, shorten, strict, to_mask, to_rgb, to_rgbs
 from .generate import _draw, _seeds
 from .latents import check_size, encode
 from .models import suits
@@ -20,14 +20,13 @@ from .text import _prompts
 
 
 def start_step(
-    strength: float, # 0 to 1: the part of the steps that is run
-    num_inference_steps: int, # steps of the whole schedule
+    strength, # 0 to 1: the part of the steps that is run
+    num_inference_steps, # steps of the whole schedule
 ) -> int: # the first step to run
     """`steps - int(steps * strength)`, as diffusers counts. Raises `ValueError` where no step would run, with the strength or the number of steps that would.
 
     Source: `StableDiffusionImg2ImgPipeline.get_timesteps` of diffusers."""
-    n = num_inference_steps
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1: raise ValueError(f"num_inference_steps must be a whole number, at least 1, got {shorten(n)}")
+    n = check_whole("num_inference_steps", num_inference_steps)
     if isinstance(strength, (bool, str)) or not hasattr(strength, "__float__"): raise TypeError(f"strength must be a number between 0 and 1, got {shorten(strength)}")
     s = float(strength)
     if not 0 <= s <= 1: raise ValueError(f"strength must be between 0 (keep the picture) and 1 (keep next to nothing), got {s:g}")
@@ -69,8 +68,7 @@ def img2img(
     if not images: raise ValueError("no pictures given")
     recipes = [_recipe(im) for im in images]; images = to_rgbs(images)
     if len(sizes := {im.size for im in images}) > 1: raise ValueError(f"the pictures of one call must have one size, got {sorted(sizes)}: bring them to one with fit_picture(image, pipe)")
-    try: check_size(pipe, images[0].height, images[0].width)
-    except ValueError as e: raise ValueError(f"a picture of {images[0].width}x{images[0].height} pixels does not fit this model ({e}): bring it to a size with fit_picture(image, pipe)") from None
+    _fits(pipe, images[0])
     prompts = prompts * len(images) if len(prompts) == 1 else prompts
     if len(images) not in (1, len(prompts)): raise ValueError(f"{len(images)} pictures for {len(prompts)} prompts: give a single one of either, or as many pictures as prompts")
     seeds = _seeds(seed, n, len(prompts)); total = len(seeds)
@@ -87,6 +85,12 @@ def img2img(
     return _draw(pipe, "img2img", prompts, negative_prompt=negative_prompt, n=n, seed=seeds, num_inference_steps=steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale, guidance_interval=guidance_interval,
                  scheduler=scheduler, eta=eta, batch_size=batch_size, progress=progress, prompt_embeds=prompt_embeds, negative_prompt_embeds=negative_prompt_embeds, latents=latents, after=after,
                  generators=gens, init=init, start=starts, more=more)
+
+
+def _fits(pipe, img):
+    "A size that the model takes, or a clear error."
+    try: check_size(pipe, img.height, img.width)
+    except ValueError as e: raise ValueError(f"a picture of {img.width}x{img.height} pixels does not fit this model ({e}): bring it to a size with fit_picture(image, pipe)") from None
 
 
 def _recipe(img):

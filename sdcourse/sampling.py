@@ -10,7 +10,8 @@ __all__ = ['x0_eps', 'Step', 'denoise', 'max_difference']
 # %% ../nbs/23_sampling.ipynb #7a03d55d
 import copy, inspect, torch
 from typing import Callable, NamedTuple
-from .core import Room, check_finite, generators, in_turn, pick_seeds, shorten, strict
+from .core import Room, check_finite, check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, shorten, strict
+from collections.abc import Callable
 from .guidance import check_scale, guide
 from .models import get_scheduler
 
@@ -24,7 +25,9 @@ def x0_eps(
     """What a prediction says about the clean latents and about the noise.
 
     Source: Ho et al. 2020 (DDPM), equation 15; v: Salimans and Ho 2022, "Progressive Distillation", appendix D."""
-    abar = torch.as_tensor(abar, dtype=torch.float32); a, s = abar.sqrt().to(xt), (1 - abar).sqrt().to(xt)
+    abar = torch.as_tensor(abar, dtype=torch.float32)
+    if prediction_type == "epsilon" and not ((abar > 0) & (abar <= 1)).all(): raise ValueError(f"abar must be above 0 and at most 1, got {shorten(abar.tolist())}: at 0 there is nothing left of the picture, and a prediction of the noise says nothing about it")
+    a, s = abar.sqrt().to(xt), (1 - abar).sqrt().to(xt)
     if prediction_type == "epsilon": return (xt - s * pred) / a, pred
     if prediction_type == "v_prediction": return a * xt - s * pred, a * pred + s * xt
     if prediction_type == "sample": return pred, (xt - a * pred) / s
@@ -68,34 +71,37 @@ def denoise(
     Source: Song et al. 2020 (DDIM), equation 12, and what each scheduler's page names; image to image: Meng et al. 2021 (SDEdit); the mask: Lugmayr et al. 2022 (RePaint), equation 8."""
     B = _check(pipe, noise, text, uncond, init, mask, extra)
     sched = get_scheduler(pipe, scheduler)
-    n = num_inference_steps; most = sched.config.num_train_timesteps
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= most: raise ValueError(f"num_inference_steps must be a whole number between 1 and {most}, got {shorten(n)}")
-    starts = [start] * B if isinstance(start, int) else [int(s) for s in start]
+    n = check_whole("num_inference_steps", num_inference_steps, 1, sched.config.num_train_timesteps); check_number("guidance_rescale", guidance_rescale, 0, 1); _check_eta(sched, eta)
+    starts = list(start) if isinstance(start, (list, tuple, range)) or getattr(start, "ndim", 0) else [start] * B
     if len(starts) != B: raise ValueError(f"{len(starts)} values of start for {B} pictures: give a single number, or one for each picture")
-    if not all(0 <= s < n for s in starts): raise ValueError(f"start must be between 0 and {n - 1} for {n} steps, got {start}")
+    starts = [check_whole("start", s, 0, n - 1) for s in starts]
     if any(starts) and init is None: raise ValueError(f"start={start} begins midway, from a picture: give its latents as init=encode(pipe, image)")
     if before is not None and len(set(starts)) > 1: raise ValueError(f"before sees all pictures at once, so they must start together, got start={starts}: draw them one start at a time")
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1): raise ValueError(f"batch_size must be a whole number, at least 1, or None, got {shorten(batch_size)}")
+    if batch_size is not None: check_whole("batch_size", batch_size)
     if generators is not None and len(generators) != B: raise ValueError(f"{len(generators)} generators for {B} pictures: give one for each")
+    if wrong := [g for g in generators or () if not isinstance(g, torch.Generator)]: raise TypeError(f"generators must be torch generators, got {shorten(wrong[0])} ({type(wrong[0]).__name__}): core.generators([seed, ...]) makes them")
     scale = guidance_scale if callable(guidance_scale) else (lambda i, t, g=check_scale(guidance_scale, B): g)
     if uncond is None and (callable(guidance_scale) or not (scale(0, 0) == 1).all()): raise ValueError('guidance needs the empty or negative prompt: give uncond=embed(pipe, ""), or guidance_scale=1')
     return _denoise(pipe, sched, noise, text.expand(B, -1, -1), text.expand(B, -1, -1) if uncond is None else uncond.expand(B, -1, -1), scale, guidance_rescale, n, generators, eta, starts, init, mask, extra, batch_size or 2 * B, before, after)
 
 
+def _check_eta(sched, eta):
+    if check_number("eta", eta, 0, 1) and "eta" not in inspect.signature(sched.step).parameters: raise ValueError(f"eta={eta:g} has no effect with {type(sched).__name__}: leave it out, or take scheduler='ddim', which knows it")
+
+
 def _check(pipe, noise, text, uncond, init, mask, extra):
     "Shapes, numbers and devices of everything that goes into the loop; the number of pictures."
-    if noise.ndim != 4 or noise.shape[1] != pipe.vae.config.latent_channels: raise ValueError(f"noise must be of shape (B, {pipe.vae.config.latent_channels}, h, w), got {tuple(noise.shape)}")
-    B, d = len(noise), pipe.unet.config.cross_attention_dim
-    for name, h in (("text", text), ("uncond", uncond)):
-        if h is not None and (h.ndim != 3 or h.shape[-1] != d or len(h) not in (1, B)): raise ValueError(f"{name} must be of shape (1 or {B}, 77, {d}), got {tuple(h.shape)}: make it with embed(pipe, prompt)")
+    c, d = pipe.vae.config.latent_channels, pipe.unet.config.cross_attention_dim
+    check_tensor("noise", noise, ("B", c, "h", "w")); B, _, *side = noise.shape
+    for name, x in (("text", text), ("uncond", uncond)):
+        if x is not None: check_tensor(name, x, ([1, B], "77", d), hint="make it with embed(pipe, prompt)")
     if uncond is not None and uncond.shape[1] != text.shape[1]: raise ValueError(f"text has {text.shape[1]} vectors and uncond {uncond.shape[1]}: both must have the same number")
-    for name, x in (("init", init), ("mask", mask), ("extra", extra)):
-        if x is not None and (x.ndim != 4 or len(x) not in (1, B) or x.shape[-2:] != noise.shape[-2:] or name == "init" and x.shape[1] != noise.shape[1]): raise ValueError(f"{name} of shape {tuple(x.shape)} does not fit noise of shape {tuple(noise.shape)}")
+    for name, x, many in (("init", init, c), ("mask", mask, 1), ("extra", extra, "C")):
+        if x is not None: check_tensor(name, x, ([1, B], many, *side), hint=f"it does not fit noise of shape {tuple(noise.shape)}")
     if mask is not None and init is None: raise ValueError("a mask needs the picture to keep: give its latents as init=encode(pipe, image)")
     want = noise.shape[1] + (0 if extra is None else extra.shape[1])
     if pipe.unet.config.in_channels != want: raise ValueError(f"this UNet wants {pipe.unet.config.in_channels} input channels and gets {want}" + (": a 9-channel inpainting model needs mask and masked picture as extra" if pipe.unet.config.in_channels == 9 else ""))
     for name, x in (("noise", noise), ("text", text), ("uncond", uncond), ("init", init), ("mask", mask), ("extra", extra)):
-        if x is not None and not torch.isfinite(x).all(): raise ValueError(f"{name} holds {int((~torch.isfinite(x)).sum())} values that are NaN or inf")
         if x is not None and x.device != noise.device: raise ValueError(f"{name} is on {x.device} and noise on {noise.device}: move one with .to()")
     return B
 
@@ -142,8 +148,9 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         check_finite(latents, f"in the latents {where}", full=f"The scheduler cannot do this: another one, or another number of steps ({type(sched).__name__}, {n} steps)")
         step = Step(i, t, latents.clone(), eps, x0, xt)
         if after is None or (new := after(step)) is None: return step
-        latents = check_finite(new, f"in the latents that after= returned {where}", full="Return finite ones, or None to leave them as they are").clone()
-        return step._replace(latents=new)
+        if isinstance(new, torch.Tensor) and new.is_floating_point() and new.shape == latents.shape: check_finite(new, f"in the latents that after= returned {where}", full="Return finite ones, or None to leave them as they are")
+        latents = check_tensor(f"what after returned {where}", new, latents.shape).to(latents, copy=True)
+        return step._replace(latents=latents.clone())
     for i in range(min(starts) * order, len(sched.timesteps)):
         with in_turn(pipe): step = advance(i)
         yield step
@@ -191,4 +198,7 @@ def max_difference(
 ) -> int: # 0 to 255
     "The largest difference of any channel of any pixel between two lists of pictures."
     import numpy as np
-    return max(int(np.abs(np.asarray(p).astype(int) - np.asarray(q)).max()) for p, q in zip(a, b, strict=True))
+    a, b = list(a), list(b)
+    if len(a) != len(b) or not len(a): raise ValueError(f"only lists of as many pictures can be compared, not {len(a)} with {len(b)} pictures")
+    if wrong := next(((p, q) for p, q in zip(a, b) if p.size != q.size), None): raise ValueError(f"only pictures of one size can be compared, not {wrong[0].width}x{wrong[0].height} with {wrong[1].width}x{wrong[1].height}")
+    return max(int(np.abs(np.asarray(p).astype(int) - np.asarray(q)).max()) for p, q in zip(a, b))

@@ -14,29 +14,25 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from PIL import Image, ImageChops, ImageDraw, ImageFont
-from .core import as_seen, atomic, read_picture, shorten, strict, to_rgb, to_rgbs
+from .core import as_seen, atomic, check_number, check_whole, read_picture, shorten, strict, to_rgb, to_rgbs
+
 
 # %% ../nbs/81_show.ipynb #d766f795
-def _whole(name, v, least=1):
-    if isinstance(v, bool) or not hasattr(v, "__index__") or v.__index__() < least: raise ValueError(f"{name} must be a whole number, at least {least}, got {shorten(v)}")
-    return v.__index__()
-
-
 def _pictures(imgs, zoom=1):
     "A list of RGB pictures, each enlarged `zoom` times by repeating pixels."
     return [_zoom(im, zoom) for im in to_rgbs(imgs)]
 
 
 def _zoom(img, zoom):
-    zoom = _whole("zoom", zoom)
+    zoom = check_whole("zoom", zoom)
     return img if zoom == 1 else img.resize((img.width * zoom, img.height * zoom), Image.Resampling.NEAREST)
 
 
 def _layout(n, rows, cols):
     "How many rows and columns hold `n` pictures."
     if not n: raise ValueError("no pictures given: a grid needs at least one")
-    if rows is not None: rows = _whole("rows", rows)
-    if cols is not None: cols = _whole("cols", cols)
+    if rows is not None: rows = check_whole("rows", rows)
+    if cols is not None: cols = check_whole("cols", cols)
     if rows is None and cols is None: cols = math.ceil(math.sqrt(n))
     if rows is None: rows = math.ceil(n / cols)
     if cols is None: cols = math.ceil(n / rows)
@@ -57,7 +53,7 @@ def image_grid(
     """The pictures in rows and columns, in reading order; smaller ones centred in their cell, none stretched.
 
     Raises `ValueError` when there are no pictures or more than `rows * cols`. The name and the first three arguments are those of the Hugging Face courses."""
-    imgs = _pictures(imgs, zoom); rows, cols = _layout(len(imgs), rows, cols); gap = _whole("gap", gap, 0)
+    imgs = _pictures(imgs, zoom); rows, cols = _layout(len(imgs), rows, cols); gap = check_whole("gap", gap, 0)
     w, h = (max(s) for s in zip(*(im.size for im in imgs)))
     grid = Image.new("RGB", (cols * (w + gap) - gap, rows * (h + gap) - gap), background)
     for i, im in enumerate(imgs): grid.paste(im, (i % cols * (w + gap) + (w - im.width) // 2, i // cols * (h + gap) + (h - im.height) // 2))
@@ -125,8 +121,8 @@ def labelled_grid(
     imgs = _pictures(imgs, zoom); row_labels, col_labels = _count(row_labels), _count(col_labels)
     rows, cols = _layout(len(imgs), len(row_labels) if rows is None and row_labels else rows, len(col_labels) if cols is None and col_labels else cols)
     row_labels, col_labels = _labels("row_labels", row_labels, rows, "rows"), _labels("col_labels", col_labels, cols, "columns")
-    captions = _labels("captions", captions, len(imgs), "pictures"); gap, pad = _whole("gap", gap, 0), 4
-    font, big = _font(_whole("font_size", font_size, 6)), _font(math.ceil(font_size * 1.25))
+    captions = _labels("captions", captions, len(imgs), "pictures"); gap, pad = check_whole("gap", gap, 0), 4
+    font, big = _font(check_whole("font_size", font_size, 6)), _font(math.ceil(font_size * 1.25))
     def line_height(f): return sum(f.getmetrics())
     def longest(texts, f, roof): return min(roof, max((math.ceil(f.getlength(w)) for t in texts or [] for w in t.split()), default=0))
     w, h = (max(s) for s in zip(*(im.size for im in imgs)))
@@ -169,7 +165,7 @@ def filmstrip(
     background="white", # colour of the page
 ):  # PIL.Image in RGB
     "`n` frames side by side, evenly picked from first to last, each with its number; all of them when there are fewer. Of a list only those shown are looked at."
-    n = _whole("n", n, 2)
+    n = check_whole("n", n, 2)
     if not (hasattr(frames, "__len__") and hasattr(frames, "__getitem__")): frames = _pictures(frames)
     m = len(frames); labels = _labels("labels", range(m) if labels is None else labels, m, "frames")
     if not m: raise ValueError("no frames given: a film strip needs at least one")
@@ -189,7 +185,7 @@ def difference(
     "Two pictures and, beside them, where they differ: black is equal. The gain and the largest difference are written below. Raises `ValueError` when the sizes differ."
     a, b = to_rgb(a), to_rgb(b)
     if a.size != b.size: raise ValueError(f"the pictures are {a.width}x{a.height} and {b.width}x{b.height}: only pictures of one size can be compared")
-    d = ImageChops.difference(a, b); most = max(hi for _, hi in d.getextrema()); gain = 255 // max(most, 1) if gain is None else _whole("gain", gain)
+    d = ImageChops.difference(a, b); most = max(hi for _, hi in d.getextrema()); gain = 255 // max(most, 1) if gain is None else check_whole("gain", gain)
     note = f"|a - b| x {gain}, at most {most}/255" if most else "no difference"
     return labelled_grid([a, b, d.point(lambda v: min(255, v * gain))], captions=[*labels, note], rows=1, zoom=zoom)
 
@@ -209,8 +205,8 @@ def _encode(frames, path, fps, zoom, args):
     "Stream `frames` through ffmpeg into `path`; `args(width, height)` are the encoder's options."
     import subprocess, tempfile
     from imageio_ffmpeg import get_ffmpeg_exe
-    if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0 < fps <= 240: raise ValueError(f"fps must be frames a second, above 0 and at most 240, got {shorten(fps)}")
-    frames = _film(frames, _whole("zoom", zoom)); first = next(frames, None)
+    fps = check_number("fps", fps, 0, 240, above=True)
+    frames = _film(frames, check_whole("zoom", zoom)); first = next(frames, None)
     if first is None: raise ValueError(f"no frames given: {path.name} was not written")
     with atomic(path) as tmp, tempfile.TemporaryFile() as log:
         cmd = [get_ffmpeg_exe(), "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{first.width}x{first.height}", "-r", str(fps), "-i", "-", "-an",
@@ -275,7 +271,7 @@ def save_gif(
     Raises `ValueError` for no frames or frames of different sizes, `OSError` when it cannot be written; then an older file is left as it was."""
     path = _suffix(path, ".gif", ": for a video there is save_mp4" if str(path).lower().endswith(".mp4") else "")
     if isinstance(fps, (int, float)) and fps > 50: raise ValueError(f"fps of a GIF is at most 50 (browsers slow down what is faster), got {fps}; save_mp4 has no such limit")
-    times = 0 if loop is True else -1 if loop is False or loop == 1 else _whole("loop", loop) - 1
+    times = 0 if loop is True else -1 if loop is False or loop == 1 else check_whole("loop", loop) - 1
     vf = "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=sierra2_4a"
     return _encode(frames, path, fps, zoom, lambda w, h: ["-vf", vf, "-c:v", "gif", "-loop", str(times)])
 
@@ -293,11 +289,13 @@ def show_video(
     from base64 import b64encode
     from IPython.display import HTML
     if isinstance(path_or_frames, (str, os.PathLike)):
-        path = Path(path_or_frames); data = path.read_bytes(); kind = path.suffix.lower()
+        path = Path(path_or_frames)
+        if not path.is_file(): raise FileNotFoundError(f"no such file {str(path)!r}: give a film that is there, or its frames")
+        data = path.read_bytes(); kind = path.suffix.lower()
         if kind not in (".mp4", ".webm", ".gif"): raise ValueError(f"{path.name!r} is no .mp4, .webm or .gif: a browser could not play it")
     else:
         with tempfile.TemporaryDirectory() as folder: data, kind = save_mp4(path_or_frames, Path(folder) / "film.mp4", fps=fps, zoom=zoom).read_bytes(), ".mp4"
-    style = "image-rendering: pixelated;" + (f" width: {_whole('width', width)}px;" if width is not None else ""); b64 = b64encode(data).decode()
+    style = "image-rendering: pixelated;" + (f" width: {check_whole('width', width)}px;" if width is not None else ""); b64 = b64encode(data).decode()
     if kind == ".gif": return HTML(f'<img src="data:image/gif;base64,{b64}" alt="animation" style="{style}">')
     return HTML(f'<video src="data:video/{kind[1:]};base64,{b64}" controls loop muted autoplay playsinline style="{style}"></video>')
 
@@ -333,7 +331,8 @@ def save_png(
     "Write a PNG that carries `settings` in its text: `read_settings` gets them back, and they read well in other programs. Raises `ValueError` for another suffix."
     from PIL.PngImagePlugin import PngInfo
     path = _suffix(path, ".png", ": only a PNG keeps its settings")
-    if settings is None: settings = getattr(img, "info", {}).get("sdcourse", {})
+    if not isinstance(img, Image.Image): raise TypeError(f"img must be a PIL picture, got {shorten(img)} ({type(img).__name__})")
+    if settings is None: settings = img.info.get("sdcourse", {})
     if isinstance(settings, str): settings = json.loads(settings) # the picture comes from such a file
     img = as_seen(img) if getattr(img, "mode", None) in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16") else to_rgb(img); info = PngInfo()
     for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse") and not _nested(v)}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))

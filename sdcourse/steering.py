@@ -10,7 +10,7 @@ __all__ = ['LOSSES', 'loss_gradient', 'steer']
 # %% ../nbs/27_steering.ipynb #1769a29b
 import torch
 from contextlib import contextmanager
-from .core import Room, nearest, shorten, strict
+from .core import Room, check_whole, nearest, shorten, strict
 from .generate import _draw
 from .latents import _shift
 
@@ -101,7 +101,8 @@ def steer(
         if loss not in LOSSES: raise ValueError(f"no loss {shorten(loss)}" + (f"; did you mean {like!r}?" if (like := nearest(loss, LOSSES)) else f"; there are {', '.join(LOSSES)}, or give a function of one picture"))
     elif not callable(loss): raise TypeError(f"loss must be a name ({', '.join(LOSSES)}) or a function of one picture, got {shorten(loss)} ({type(loss).__name__})")
     f = LOSSES[loss] if isinstance(loss, str) else loss
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1: raise ValueError(f"every must be a whole number of steps, at least 1, got {shorten(every)}")
+    check_whole("every", every, of="steps")
+    if log is not None and not callable(log): raise TypeError(f"log must be a function of (i, losses), got {shorten(log)}")
     try: scales = torch.as_tensor(scale, dtype=torch.float32, device="cpu").flatten()
     except (TypeError, ValueError, RuntimeError): raise TypeError(f"scale must be a number, or one for each picture, got {shorten(scale)}") from None
     if not torch.isfinite(scales).all(): raise ValueError(f"scale must be finite, got {shorten(scale)}")

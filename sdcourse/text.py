@@ -9,7 +9,7 @@ __all__ = ['tokenize', 'tokens', 'embed']
 
 # %% ../nbs/20_text.ipynb #8d75e516
 import torch, warnings
-from .core import Room, check_finite, in_turn, shorten
+from .core import Room, check_finite, in_turn, shorten, strict
 
 
 def _prompts(prompts, what="prompt"):
@@ -24,6 +24,7 @@ def _prompts(prompts, what="prompt"):
     return list(prompts)
 
 
+@strict
 def tokenize(
     pipe, # a diffusers pipeline
     prompts, # a string, or a list of B strings
@@ -41,6 +42,7 @@ def tokenize(
     return ids
 
 
+@strict
 def tokens(
     pipe, # a diffusers pipeline
     prompt: str, # one prompt
@@ -51,6 +53,7 @@ def tokens(
     return [t.replace("</w>", " ") for t in pipe.tokenizer.convert_ids_to_tokens(ids[1:n + 1])]
 
 # %% ../nbs/20_text.ipynb #ad3e3ced
+@strict
 @torch.no_grad()
 def embed(
     pipe, # a diffusers pipeline
