@@ -222,11 +222,10 @@ def _inpaint(image, mask, prompt, n, **o):
 
     sdcourse inpaint photo.png hole.png "a hat, 3d render style" --seed 3
     """
-    from sdcourse.inpainting import inpaint, _hole
+    from sdcourse.inpainting import inpaint
     from sdcourse.redraw import open_picture
     run = _Run(o, prompt); img, hole = open_picture(image), open_picture(mask, mask=True); pipe = run.pipe()
     if img.size != hole.size: raise ValueError(f"{image} is {img.width}x{img.height} and {mask} {hole.width}x{hole.height}: a mask must have the size of its picture")
-    hole = _hole(hole, hole.size); pipe = run.pipe()
     img, hole = run.picture(img, pipe, image), run.picture(hole, pipe, mask).convert("L").point(lambda v: 255 * (v > 127))
     _in_batches(run, n, lambda **kw: inpaint(pipe, prompt, img, hole, **kw, **_keywords(o, f"strength {_KEYS}")))
 

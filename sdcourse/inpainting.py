@@ -68,7 +68,9 @@ def inpaint(
     if len(sizes := {im.size for im in images}) > 1: raise ValueError(f"the pictures of one call must have one size, got {sorted(sizes)}")
     try: check_size(pipe, H, W)
     except ValueError as e: raise ValueError(f"a picture of {W}x{H} pixels does not fit this model ({e}): bring picture and mask to such a size") from None
-    holes = [to_mask(m, (W, H)) for m in masks]; m = torch.cat([latent_mask(pipe, h) for h in holes])
+    try: holes = [to_mask(m, (W, H)) for m in masks]
+    except (TypeError, ValueError) as e: raise type(e)(str(e) if "mask" in str(e) else f"mask: {e}") from None
+    m = torch.cat([latent_mask(pipe, h) for h in holes])
     if check_whole("feather", feather, 0, of="pixels") > max(W, H): raise ValueError(f"feather must be at most {max(W, H)} pixels, the longer side of the picture, got {shorten(feather)}")
     seeds = pick_seeds(seed, n); total = count * len(seeds); steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total

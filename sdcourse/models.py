@@ -55,7 +55,7 @@ def _hint(word, known):
 @strict
 @_no_gc()
 def load(
-    name: str = "pocket", # a name of `MODELS`, any hub id "owner/name", or a local folder in diffusers' form
+    name: str | Path = "pocket", # a name of `MODELS`, any hub id "owner/name", or a local folder in diffusers' form
     *,
     device: str | None = None, # "cuda", "cpu", ...; None: the best of this machine
     dtype=None, # a torch dtype; None: what suits the device (float32 on a CPU, float16 on a GPU)
