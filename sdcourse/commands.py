@@ -44,7 +44,7 @@ _SHARED = dict(
     fps=click.option("--fps", type=float, default=12, show_default=True, help="Frames a second."),
     film=click.option("--film", type=click.Choice(["mp4", "gif", "none"]), default="mp4", show_default=True, help="What is made of the frames."),
     model=click.option("--model", default="pocket", show_default=True, help="A short name, a hub id owner/name or a folder."),
-    lora=click.option("--lora", multiple=True, metavar="DIR[:WEIGHT]", help="A LoRA to draw with: what `finetune` saved, a .safetensors file, or a name of LORAS. With DIR:0.7 at that weight. Several times for several."),
+    lora=click.option("--lora", multiple=True, metavar="DIR[:WEIGHT]", help="A LoRA to draw with: what `finetune` saved, a .safetensors file, or a name: creatures, kittens, blob, or one of LORAS. With DIR:0.7 at that weight. Several times for several."),
     embedding=click.option("--embedding", multiple=True, metavar="DIR", help="A learnt word to draw with: what `finetune --method inversion` saved. Several times for several."),
     device=click.option("--device", help="cpu, cuda, mps. [default: the best there is]"),
     batch=click.option("--batch-size", type=click.IntRange(1), help="Pictures drawn at once. [default: at most 8]"),

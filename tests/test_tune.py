@@ -300,3 +300,18 @@ def test_debiased_weights_count_noisy_steps_more():
     plain, debiased = ([s.loss for s in finetune(load("pocket"), few, debiased=d, **kw)] for d in (False, True))
     assert plain != debiased
     with pytest.raises(ValueError, match="debiased=True and min_snr_gamma=5.* choose one"): finetune(pipe, few, debiased=True, min_snr_gamma=5)
+
+
+def test_loras_of_the_package_have_names(tmp_path, monkeypatch):
+    from sdcourse.models import OWN_LORAS
+    from sdcourse.tune.train import trained_file
+    monkeypatch.chdir(tmp_path); assert set(OWN_LORAS) == {"blob", "creatures", "kittens"}
+    for name, folder in OWN_LORAS.items(): assert trained_file(name) == (folder/"pytorch_lora_weights.safetensors", "lora")
+    kw = dict(seed=5, num_inference_steps=6, guidance_scale=3.); pipe = load("pocket"); plain = generated(pipe, "a red dragon, monster style", **kw)
+    tuned = generated(load_trained(pipe, "creatures"), "a red dragon, monster style", **kw); assert np.abs(plain - tuned).mean() > 20
+    (tmp_path/"creatures").mkdir() # a folder of this name goes first
+    with pytest.raises(FileNotFoundError, match="creatures holds neither"): trained_file("creatures")
+    with pytest.raises(FileNotFoundError, match="no folder creature: .*blob, creatures, kittens"): trained_file("creature")
+
+
+def generated(pipe, prompt, **kw): return np.asarray(txt2img(pipe, prompt, **kw)[0], int)

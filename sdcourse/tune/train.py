@@ -18,7 +18,7 @@ import torch
 from ..core import atomic, atomic_folder, best_dtype, clear_memory, in_turn, nearest, out_of_memory, read_picture, shorten, strict, tidy, to_rgb, to_tensor, write_manifest
 from ..latents import check_size
 from ..files import _crc, hub_file, read_weights, said_in
-from ..models import LORAS, _quiet
+from ..models import LORAS, OWN_LORAS, _quiet
 from ..record import numbers_hash
 from ..text import tokenize
 from ..train_pocket import learning_rate, min_snr_weight, numbered
@@ -668,14 +668,15 @@ def _one_word(file):
 
 # %% ../../nbs/41_trainer.ipynb #f4tr0001
 def trained_file(
-    folder, # what `save_trained` wrote, the folder above it, or a .safetensors file
+    folder, # what `save_trained` wrote, the folder above it, a .safetensors file, or a name of `OWN_LORAS`
 ) -> tuple: # (`Path`, "lora", "embedding" or "model")
     "What of a training there is to load, and what it is. Raises `FileNotFoundError` for what is none."
     top = Path(folder).expanduser()
+    if not top.exists(): top = OWN_LORAS.get(str(folder), top)
     if top.is_file():
         shapes = [v.shape for v in _tensors(top)]
         return top, "embedding" if len(shapes) == 1 and len(shapes[0]) <= 2 else "lora"
-    if not top.is_dir(): raise FileNotFoundError(f"no folder {folder}: name one that save_trained wrote")
+    if not top.is_dir(): raise FileNotFoundError(f"no folder {folder}: name one that save_trained wrote, or a LoRA of the package ({', '.join(OWN_LORAS)})")
     for f in (top, top/"trained"):
         for name, kind in (("pytorch_lora_weights.safetensors", "lora"), ("learned_embeds.safetensors", "embedding")):
             if (f/name).is_file(): return f/name, kind
