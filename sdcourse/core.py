@@ -499,9 +499,14 @@ def _aside(path):
         full = OSError(f"no room to write {path.name} to the folder {folder} ({os.strerror(number)}): make room, or choose another; what was there is as it was"); full.errno = number
         raise full from None
     finally:
-        if work is not None: shutil.rmtree(work, ignore_errors=True)
-        if held is not None: os.close(held)
-        with suppress(OSError): (folder/".writing").rmdir() # if nobody else writes here
+        def leave():
+            nonlocal held
+            if work is not None: shutil.rmtree(work, ignore_errors=True)
+            if held is not None: os.close(held); held = None
+            tidy(folder)
+        try: leave()
+        except BaseException as e: # a stop is likeliest now, when a picture has just appeared; inside rmtree it may look like an error
+            leave(); raise e.__context__ if isinstance(e.__context__, KeyboardInterrupt) else e
 
 
 def _no_room(e):
