@@ -502,7 +502,7 @@ def _aside(path):
         def leave():
             nonlocal held
             if work is not None: shutil.rmtree(work, ignore_errors=True)
-            if held is not None: os.close(held); held = None
+            if held is not None: h, held = held, None; os.close(h)
             tidy(folder)
         try: leave()
         except BaseException as e: # a stop is likeliest now, when a picture has just appeared; inside rmtree it may look like an error
