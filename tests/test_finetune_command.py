@@ -12,7 +12,7 @@ FEW = ("--batch-size", 2, "--limit", 6, "--lr", .01, "--save-every", 4)
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    "A folder with the small model in it; one thread, as the processes have."
+    "A folder with the small model in it; one thread, as the processes have. (Each command reads it anew: a copy of a model lies elsewhere in memory, and then its last bits are others.)"
     import torch
     top, was, n = tmp_path_factory.mktemp("finetune"), os.getcwd(), torch.get_num_threads(); os.chdir(top); torch.set_num_threads(1)
     tiny.save("sd")
@@ -32,7 +32,8 @@ def sd(here):
     return sd
 
 
-def asked(out, *more): return ["finetune", "--model", "sd", "--steps", STEPS, *FEW, "--offload", "--out", out, *more]
+def asked(out, *more): return ["finetune", "--model", "sd", "--steps", STEPS, *FEW, *(["--offload"] if "--film" not in more else []), "--out", out, *more]
+FILM = ("--film-prompt", "a green monster", "--film-every", 10, "--film")
 def start(*args, cwd, **env): return subprocess.Popen([sys.executable, "-m", "sdcourse.cli", *map(str, args)], cwd=cwd, env={**ENV, "OMP_NUM_THREADS": "1", **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 def losses(out): return [l.split(",")[:2] for l in Path(out, "losses.csv").read_text().splitlines()[1:]]
 def learnt(out): return Path(out, "trained/pytorch_lora_weights.safetensors").read_bytes()
@@ -41,8 +42,8 @@ def recipe(path): from sdcourse.show import read_settings; return read_settings(
 
 @pytest.fixture(scope="module")
 def whole(sd):
-    "A training that nothing stopped."
-    out, said = sd(*asked("whole", "--test-prompt", "a green monster"))
+    "A training that nothing stopped, and its film."
+    out, said = sd(*asked("whole", "--test-prompt", "a green monster", *FILM, "whole.gif")); assert out.pop(1) == "whole.gif" and Image.open("whole.gif").n_frames == 3
     assert out == ["whole/trained", "whole/a-green-monster-18.png", "whole/before-after.png"] and "numbers to learn: about" in said
     assert said.splitlines()[-1] == "draw with it: sdcourse txt2img 'a green monster' --lora whole --model sd --seed 18"
     assert [int(k) for k, _ in losses("whole")] == [*range(1, STEPS + 1)] and len([*Path("whole").glob("checkpoint-*")]) == 2
@@ -54,10 +55,10 @@ def whole(sd):
 def test_what_was_learnt_draws_and_comes_back(sd, whole):
     sd("txt2img", "a green monster", "--lora", "whole", "--model", "sd", "--seed", 18, "--out", "again.png", "-q")
     assert Image.open("again.png").tobytes() == Image.open(whole[1]).tobytes()
-    sd("txt2img", "a green monster", "--lora", "whole:0", "--model", "sd", "--seed", 18, "--out", "off.png", "-q"); sd("txt2img", "a green monster", "--model", "sd", "--seed", 18, "--out", "plain.png", "-q")
+    sd("txt2img", "a green monster", "--lora", "whole:0", "--model", "sd", "--seed", 18, "--steps", 2, "--out", "off.png", "-q"); sd("txt2img", "a green monster", "--model", "sd", "--seed", 18, "--steps", 2, "--out", "plain.png", "-q")
     assert Image.open("off.png").tobytes() == Image.open("plain.png").tobytes() != Image.open("again.png").tobytes()
     (a,) = recipe("again.png")["added"]; assert (a["kind"], a["name"], a["weight"]) == ("lora", "whole", 1) and "added" not in recipe("plain.png") and a["sha256"] == recipe(whole[1])["added"][0]["sha256"]
-    sd("txt2img", "a green monster", "--lora", "whole:0.5", "--lora", "whole/trained:-0.25", "--model", "sd", "--seed", 18, "--out", "two.png", "-q"); assert [a["weight"] for a in recipe("two.png")["added"]] == [.5, -.25]
+    sd("txt2img", "a green monster", "--lora", "whole:0.5", "--lora", "whole/trained:-0.25", "--model", "sd", "--seed", 18, "--steps", 2, "--out", "two.png", "-q"); assert [a["weight"] for a in recipe("two.png")["added"]] == [.5, -.25]
     assert "drawn with the LoRA whole (sha256 " in sd("replay", "two.png", "--model", "sd", code=2)[1]
     for p in ("again.png", "two.png"): assert sd("replay", p, "--model", "sd", "--lora", "whole", "--check")[1].endswith("the same, byte for byte\n")
     sd("finetune", "--model", "sd", "--steps", 2, *FEW, "--out", "other", "-q"); assert "--lora; other is another (sha256 " in sd("replay", "two.png", "--model", "sd", "--lora", "other", code=2)[1]
@@ -112,23 +113,33 @@ def test_from_a_hub(here, tmp_path):
 
 # Stopped and killed
 
-def test_stopped_and_killed_it_goes_on_to_the_last_bit(sd, whole, here):
-    "Ctrl-C, `kill` and `kill -9` in mid-run: the first two end in good order and name the checkpoint, the third leaves whole files; each goes on with the same losses and learns the same numbers."
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL); runs, end = {s: start(*asked(s.name, "-q"), cwd=here) for s in signals}, time.time() + 120
-    waiting = {*runs}
-    while waiting and time.time() < end:
-        for s in [*waiting]:
-            log = here/s.name/"losses.csv"
-            if runs[s].poll() is not None or log.is_file() and log.read_text().count("\n") > 6: runs[s].send_signal(s); waiting.remove(s)
+def signalled(out, signum, begin, *more):
+    "Run a training and send it a signal when it has made a few steps: `begin(arguments)` starts it, and gives who gets the signal and whether it is over."
+    pid, over = begin(asked(out, "-q", *more)); log, end = Path(out, "losses.csv"), time.time() + 240
+    while not over() and time.time() < end:
+        if log.is_file() and log.read_text().count("\n") > 6: os.kill(pid, signum); return
         time.sleep(.005)
-    for s, p in runs.items():
-        _, said = p.communicate(timeout=60); kept = sorted(p.name for p in Path(s.name).glob("checkpoint-*")); done = int(kept[-1].split("-")[1].split(".")[0])
+
+
+def test_stopped_and_killed_it_goes_on_to_the_last_bit(sd, whole, here):
+    "Ctrl-C, `kill` and `kill -9` in mid-run: the first two end in good order and name the checkpoint, the third leaves whole files; each goes on with the same losses and learns the same numbers, and a film has the same frames."
+    from threading import Thread
+    runs, film = {}, (*FILM, "SIGTERM.gif")
+    def process(args): runs[args[args.index("--out") + 1]] = p = start(*args, cwd=here); return p.pid, lambda: p.poll() is not None
+    senders = [Thread(target=signalled, args=(s.name, s, process, *(film if s is signal.SIGTERM else ()))) for s in (signal.SIGTERM, signal.SIGKILL)]
+    for t in senders: t.start()
+    over = []; ctrl_c = Thread(target=signalled, args=("SIGINT", signal.SIGINT, lambda args: (os.getpid(), lambda: bool(over)))); ctrl_c.start() # to this process, in which the command runs
+    out, said = sd(*asked("SIGINT", "-q"), code=130); over.append(1); ctrl_c.join(); [t.join() for t in senders]
+    ended = {signal.SIGINT: (130, said)} | {s: (runs[s.name].wait(60), runs[s.name].stderr.read()) for s in (signal.SIGTERM, signal.SIGKILL)}
+    for s, (code, said) in ended.items():
+        kept = sorted(p.name for p in Path(s.name).glob("checkpoint-*")); done = int(kept[-1].split("-")[1].split(".")[0])
         assert 4 <= done < STEPS and not Path(s.name, "trained").exists()
-        if s is signal.SIGKILL: assert p.returncode == -s and done % 4 == 0
-        else: assert (p.returncode, said) == (130, f"stopped; {kept[-1]} is kept: go on with sdcourse finetune --out {s.name} --resume\n") and done == len(losses(s.name))
+        if s is signal.SIGKILL: assert code == -s and done % 4 == 0
+        else: assert (code, said) == (130, f"stopped; {kept[-1]} is kept: go on with sdcourse finetune --out {s.name} --resume\n") and done == len(losses(s.name))
         assert "not finished" in sd("txt2img", "a", "--model", "sd", "--lora", s.name, code=1)[1]
         out, said = sd("finetune", "--out", s.name, "--resume"); assert f"going on from {kept[-1]}" in said and out[0] == f"{s.name}/trained" # with the options that it was started with
         assert losses(s.name) == losses("whole") and learnt(s.name) == learnt("whole")
+    assert Path("SIGTERM.gif").read_bytes() == Path("whole.gif").read_bytes()
 
 
 def test_held_out_pictures_say_when_it_is_enough(sd, monkeypatch):
@@ -138,9 +149,9 @@ def test_held_out_pictures_say_when_it_is_enough(sd, monkeypatch):
     def report(pipe, ruler): looks.append(len(ruler.held_out)); return {k: dict(value=scores[len(looks) - 1]) for k in ("likeness", "style", "follows", "nearest")}
     monkeypatch.setattr(progress, "report", report)
     say = ("finetune", "--model", "sd", "--steps", 7, "--batch-size", 2, "--limit", 20, "--lr", .01, "--save-every", 1)
-    out, said = sd(*say, "--held-out", "creatures", "--patience", 3, "--film", "held.gif", "--film-prompt", "a monster", "--film-every", 3, "--out", "held")
+    out, said = sd(*say, "--held-out", "creatures", "--patience", 3, "--film", "held.gif", "--film-prompt", "a monster", "--film-every", 6, "--out", "held")
     assert looks == [28] * 6 and "likeness to the held-out pictures 0.600, in style 60%, follows 60% (best so far)" in said and "enough: step 3 was the best" in said and len(losses("held")) == 6
-    assert json.loads(Path("held/best/score.json").read_text()) == dict(step=3, likeness=.6) and out == ["held/trained", "held.gif"] and Image.open("held.gif").n_frames == 3
+    assert json.loads(Path("held/best/score.json").read_text()) == dict(step=3, likeness=.6) and out == ["held/trained", "held.gif"] and Image.open("held.gif").n_frames == 2
     sd(*say[:4], 3, *say[5:], "--out", "three", "-q"); assert learnt("held") == learnt("three")
     was = learnt("held"); sd("finetune", "--out", "held", "--resume", "-q"); assert len(looks) == 6 and learnt("held") == was
     assert "--held-out" in sd(*say, "--patience", 1, "--out", "no", code=2)[1]
@@ -149,7 +160,7 @@ def test_held_out_pictures_say_when_it_is_enough(sd, monkeypatch):
 
 def test_a_finished_one_is_left_as_it_is(sd, whole):
     was = {p: p.read_bytes() for p in Path("whole").rglob("*") if p.is_file()}; out, _ = sd("finetune", "--out", "whole", "--resume")
-    assert out == ["whole/trained"] and {p: p.read_bytes() for p in Path("whole").rglob("*") if p.is_file()} == was
+    assert out == ["whole/trained", str(Path("whole.gif").resolve())] and {p: p.read_bytes() for p in Path("whole").rglob("*") if p.is_file()} == was
     assert "--resume goes on with it" in sd(*asked("whole"), code=2)[1] and "--lr 0.01 and not --lr 0.5" in sd("finetune", "--out", "whole", "--resume", "--lr", .5, code=2)[1]
     (line,), _ = sd(*asked("none", "--estimate", "--json")); d = json.loads(line); assert d["seconds"] > 0 and d["memory"] > 0 and d["parts"]["text encoder and autoencoder"] == 0 and not Path("none/settings.json").exists()
 
