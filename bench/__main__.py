@@ -1,7 +1,7 @@
-"""Side by side with plain diffusers: `python -m bench` from the top of the repository, `python -m bench sweep8` for some of the arms.
+"""Every number that a CPU can measure, beside plain diffusers: `python -m bench` from the top of the repository, `python -m bench --only sweep8 start` for some.
 
 Both arms of a comparison run in this process and take turns; a ratio is plain seconds over ours, one for each turn. Pictures are compared value by value.
-Results go to bench/results.json, one set for each number of threads, and bench/README.md is written from it. To add a comparison, append an `Arm` to `ARMS`."""
+Results go to bench/results.json, with the machine and its load beside each; `python tests/write.py` makes nbs/91_speed.ipynb of them. To add a comparison, append an `Arm` to `ARMS`; to add another number, a function to `MEASURES`."""
 import argparse, gc, json, os, platform, statistics, sys, time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from sdcourse.core import generators
 from sdcourse.generate import txt2img
 from sdcourse.models import load
 from sdcourse.sweeps import sweep
-from bench import dream
+from bench import dream, parts, report
 
 HERE = Path(__file__).resolve().parent
 PROMPT, STEPS = "a red fox in the snow, 3d render style", 25
@@ -57,71 +57,71 @@ def compare(a, b):
     return int(d.max()), float((d > 0).mean())
 
 
-def measure(arm, pipe, repeats):
+def measure(arm, pipe, turns):
     "Both arms, warmed up, then by turns, each first as often as the other."
     worst, share = compare(arm.plain(pipe), arm.ours(pipe))
     seconds = dict(plain=[], ours=[]); cpu = dict(plain=[], ours=[])
-    for k in range(repeats):
+    for k in range(turns):
         for side in ("plain", "ours") if k % 2 == 0 else ("ours", "plain"):
             gc.collect(); t, c = time.perf_counter(), time.process_time(); getattr(arm, side)(pipe)
             seconds[side].append(time.perf_counter() - t); cpu[side].append(time.process_time() - c)
     ratios = [p / o for p, o in zip(seconds["plain"], seconds["ours"])]
-    row = dict(what=arm.what, goal=arm.goal, ratio=statistics.median(ratios), ratios=ratios, best=min(seconds["plain"]) / min(seconds["ours"]), cpu_ratio=statistics.median(p / o for p, o in zip(cpu["plain"], cpu["ours"])),
-               seconds={k: statistics.median(v) for k, v in seconds.items()}, largest_difference=worst, share_of_values=share)
-    print(f"{arm.name}: {row['ratio']:.2f} times ({min(ratios):.2f} to {max(ratios):.2f}; goal {arm.goal}), plain {row['seconds']['plain']:.2f} s, ours {row['seconds']['ours']:.2f} s, at most {worst}/255 on {share:.4%} of the values", flush=True)
-    return row
+    return dict(what=arm.what, goal=arm.goal, ratios=ratios, cpu_ratio=statistics.median(p / o for p, o in zip(cpu["plain"], cpu["ours"])),
+                seconds={k: statistics.median(v) for k, v in seconds.items()}, largest_difference=worst, share_of_values=share)
 
 
 @torch.no_grad()
-def unet_rows(pipe, rows=(2, 8, 16, 32), repeats=5):
+def unet_rows(pipe, turns, rows=(2, 8, 16, 32)):
     "{rows of a call: milliseconds of the UNet alone for each row}: what batching can give at most is the ratio of two of these."
     res = {n: [] for n in rows}
-    for k in range(repeats + 1):
+    for k in range(turns + 1):
         for n in rows:
             x, h = torch.zeros(n, 4, 16, 16), torch.zeros(n, 77, pipe.unet.config.cross_attention_dim); t = time.perf_counter(); pipe.unet(x, 500, h)
             if k: res[n].append((time.perf_counter() - t) / n * 1000)
-    return {n: min(v) for n, v in res.items()}
+    return dict(ms={n: min(v) for n, v in res.items()})
 
 
-def table(results):
-    "bench/README.md."
-    lines = ["# Side by side with plain diffusers", "", "Made by `python -m bench`; do not edit. Both arms run in one process and take turns; a ratio is plain seconds divided by ours, one for each turn, and the table gives the median and the range.",
-             "The last columns compare the pictures: the largest difference of any value, and how many values differ at all. The goal for those is at most 1/255 on 0.02 % of the values.", ""]
-    for threads, r in sorted(results.items()):
-        m = r["machine"]
-        lines += [f"## {threads} thread{'s' * (threads != '1')}", "", f"{m['cores']} cores ({m['processor']}), load {m['load']} before the run; torch {m['torch']}, diffusers {m['diffusers']}; {m['repeats']} turns.", "",
-                  "| what | times faster | range | best against best | by CPU time | goal | plain, s | ours, s | off by | on |", "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
-        for a in r["arms"].values():
-            lines.append(f"| {a['what']} | {a['ratio']:.2f} | {min(a['ratios']):.2f} to {max(a['ratios']):.2f} | {a['best']:.2f} | {a['cpu_ratio']:.2f} | {a['goal']} | {a['seconds']['plain']:.2f} | {a['seconds']['ours']:.2f} | {a['largest_difference']}/255 | {a['share_of_values']:.4%} |")
-        rows = {int(n): ms for n, ms in m["unet_ms_a_row"].items()}
-        lines += ["", "The UNet alone, milliseconds a row: " + ", ".join(f"{ms:.1f} in calls of {n}" for n, ms in rows.items()) + f". So batching can give at most {rows[2] / rows[16]:.2f} for the 8 scales (calls of 16 rows in place of 2) and {rows[8] / rows[32]:.2f} for the grid (32 in place of 8), and what is above that is saved around the UNet."]
-        if r.get("memory"): lines += ["", "Memory of a dream, at most and before its first frame: " + "; ".join(f"{k} frames {most:.0f} MB ({start:.0f} MB)" for k, (most, start) in r["memory"].items()) + "."]
-        lines.append("")
-    lines += ["To add a comparison, append an `Arm` (name, line, plain, ours, goal) to `ARMS` in `bench/__main__.py`.", ""]
-    return "\n".join(lines)
+def draw(pipe, n): return txt2img(pipe, PROMPT, n=n, seed=18, num_inference_steps=STEPS)
+
+
+# what is measured: a function of the pipeline and the number of turns, with a result for JSON. The first are measured for each number of threads
+MEASURES = {**{a.name: lambda pipe, turns, a=a: measure(a, pipe, turns) for a in ARMS}, "unet_rows": unet_rows, "overhead": lambda pipe, turns: parts.overhead(pipe, dict(plain=plain_one, ours=one), turns),
+            "profile": lambda pipe, turns: parts.profile(pipe, draw, turns), "start": lambda pipe, turns: parts.start(turns), "memory_frames": lambda pipe, turns: parts.memory_frames(FILMS), "memory_batch": lambda pipe, turns: parts.memory_batch(), "lessons": lambda pipe, turns: parts.lessons(COSTS)}
+THREADED = (*(a.name for a in ARMS), "unet_rows") # the others count seconds of a core, on one thread, or have processes of their own
+FILMS, COSTS = (24, 480), None
+
+
+def machine(turns):
+    import diffusers
+    return dict(cores=os.cpu_count(), processor=platform.processor() or platform.machine(), load=f"{os.getloadavg()[0]:.1f}", torch=torch.__version__, diffusers=diffusers.__version__, turns=turns)
 
 
 def main():
+    global STEPS, FILMS, COSTS
     p = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
-    p.add_argument("arms", nargs="*", metavar="ARM", help=f"what to compare: {', '.join(a.name for a in ARMS)}; none: all")
-    p.add_argument("--repeats", type=int, default=7, help="turns of each arm")
-    p.add_argument("--threads", type=int, help="threads of torch; without it what torch takes")
-    p.add_argument("--memory", action="store_true", help="also the memory of a dream of 24 and of 480 frames")
-    p.add_argument("--dry", action="store_true", help="do not write results")
-    args = p.parse_args()
-    if unknown := {*args.arms} - {a.name for a in ARMS}: p.error(f"no such comparison: {', '.join(sorted(unknown))}; there are {', '.join(a.name for a in ARMS)}")
-    if args.threads: torch.set_num_threads(args.threads)
-    import diffusers
-    pipe = load("pocket", device="cpu"); pipe.set_progress_bar_config(disable=True)
-    machine = dict(cores=os.cpu_count(), processor=platform.processor() or platform.machine(), load=f"{os.getloadavg()[0]:.1f}", torch=torch.__version__, diffusers=diffusers.__version__, repeats=args.repeats, unet_ms_a_row=unet_rows(pipe))
-    rows = {a.name: measure(a, pipe, args.repeats) for a in ARMS if not args.arms or a.name in args.arms}
-    memory = dream.memory() if args.memory else None
-    if memory: print("a dream's memory in MB:", memory, flush=True)
-    if args.dry: return
-    file = HERE/"results.json"; results = json.loads(file.read_text()) if file.exists() else {}
-    before = results.get(n := str(torch.get_num_threads()), {}); old = before.get("arms", {})
-    results[n] = dict(machine=machine, memory=memory or before.get("memory"), arms={a.name: {**old, **rows}[a.name] for a in ARMS if a.name in {**old, **rows}})
-    file.write_text(json.dumps(results, indent=1) + "\n"); (HERE/"README.md").write_text(table(results))
+    p.add_argument("--only", nargs="+", metavar="NAME", default=list(MEASURES), help=f"what to measure, of {', '.join(MEASURES)}")
+    p.add_argument("--turns", type=int, default=9, help="turns of each arm")
+    p.add_argument("--threads", type=int, nargs="+", default=sorted({1, os.cpu_count() or 1}), help="threads of torch, one number or several; by default one, and all there are")
+    p.add_argument("--quick", action="store_true", help="a short try: two turns, few steps, short films; nothing is written")
+    p.add_argument("--costs", help="the cost table of a run of all tests, where it is not in .pytest_cache")
+    args = p.parse_args(); turns = 2 if args.quick else args.turns; COSTS = args.costs
+    if unknown := {*args.only} - {*MEASURES}: p.error(f"nothing is called {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+    if args.quick: STEPS = dream.STEPS = 3; dream.FRAMES = 5; FILMS = (8, 40)
+    pipe = load("pocket", device="cpu"); pipe.set_progress_bar_config(disable=True); file = HERE/"results.json"
+    for name in args.only:
+        for n in args.threads if name in THREADED else (1,):
+            torch.set_num_threads(n); about = machine(turns)
+            row = MEASURES[name](pipe, turns)
+            if row is None: print(f"{name}: nothing to read yet", flush=True); continue
+            row = json.loads(json.dumps(row | dict(machine=about))); said = row.get("ratios") or {k: v for k, v in row.items() if k != "machine"}
+            print(f"{name}{f' on {n} threads' * (name in THREADED)}: {said}", flush=True)
+            if args.quick: continue
+            results = report.read("results") # anew: what was measured before a stop is kept
+            if name in THREADED: results[name] = dict(sorted((results.get(name, {}) | {str(n): row}).items()))
+            else: results[name] = row
+            file.write_text(json.dumps({k: results[k] for k in MEASURES if k in results}, indent=1) + "\n", "utf-8")
+            if name == "profile": parts.figure(row, report.FIGURE)
+    print("nothing was written" if args.quick else "now run: python tests/write.py")
 
 
 if __name__ == "__main__": main()

@@ -11,13 +11,14 @@ __all__ = ['animate']
 import hashlib, json, os, re, torch
 from pathlib import Path
 from PIL import Image, ImageOps
-from .core import atomic, generators, pick_seeds, shorten, strict, to_pil, to_rgb, to_tensor
-from .generate import _config, _draw, _made, _model
+from .core import atomic, check_whole, generators, pick_seeds, read_picture, shorten, strict, tidy, to_pil, to_rgb, to_rgbs, to_tensor
+from .generate import _check_setting, _config, _draw, _made, _model
 from .keyframes import parse_prompts, parse_schedule, plot_schedules
 from .latents import check_size, encode
 from .models import get_scheduler, suits
 from .motion import _BORDERS, _SAMPLINGS, _choice, _depth_of, _matrix_2d, _matrix_3d, _warp_2d, _warp_3d, match_color, video_frames
 from .record import added_to, pack, stamp, versions
+from .sampling import _check_eta
 from .show import read_settings, save_png
 from .text import _prompts, embed
 
@@ -74,7 +75,7 @@ def animate(
     Source: the animation modes of Deforum (deforum-stable-diffusion, 2022); image to image: Meng et al. 2021 (SDEdit)."""
     mode = _choice("animation_mode", animation_mode, tuple(_MOVES)); _choice("border", border, _BORDERS); _choice("sampling", sampling, _SAMPLINGS); _choice("seed_behavior", seed_behavior, ("iter", "fixed", "random", "schedule"))
     if color_coherence not in (True, False, None, "lab", "rgb"): raise ValueError(f"color_coherence must be True, False, 'lab' or 'rgb', got {shorten(color_coherence)}")
-    if not isinstance(fov, (int, float)) or not 0 < fov < 180: raise ValueError(f"fov must be between 0 and 180 degrees, got {shorten(fov)}")
+    if not 0 < fov < 180: raise ValueError(f"fov must be between 0 and 180 degrees, got {shorten(fov)}")
     if image is not None:
         image = to_rgb(image); check_size(pipe, image.height, image.width)
         if (height or image.height, width or image.width) != image.size[::-1]: raise ValueError(f"image= is {image.width}x{image.height} and the film shall be {width or image.width}x{height or image.height}: resize the picture first, or leave height and width out")
@@ -86,12 +87,12 @@ def animate(
         there = _count(video)
         if frames is None: frames = there
         elif isinstance(frames, int) and frames > there: raise ValueError(f"frames={frames}, but the film has {there}: ask for fewer, or give a longer film")
-    for name, v, least in (("frames", frames, 1), ("cadence", cadence, 1)):
-        if isinstance(v, bool) or not isinstance(v, int) or v < least: raise ValueError(f"{name} must be a whole number, at least {least}, got {shorten(v)}")
-    if frame is not None and (isinstance(frame, bool) or not isinstance(frame, int) or not 0 <= frame < frames): raise ValueError(f"frame must be between 0 and {frames - 1}, got {shorten(frame)}")
+    for name, v in (("frames", frames), ("cadence", cadence)): check_whole(name, v)
+    if frame is not None and not 0 <= frame < frames: raise ValueError(f"frame must be between 0 and {frames - 1}, got {shorten(frame)}")
     if frame is not None and out is not None: raise ValueError("frame= asks for one frame and out= for a folder with all of them: leave one out")
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= (most := pipe.scheduler.config.num_train_timesteps): raise ValueError(f"num_inference_steps must be a whole number between 1 and {most}, got {shorten(steps)}")
+    for name, v in dict(num_inference_steps=steps, guidance_rescale=guidance_rescale, scheduler=scheduler).items(): _check_setting(pipe, name, v)
+    _check_eta(get_scheduler(pipe, scheduler), eta)
     guidance_scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
     given = dict(zoom=zoom, angle=angle, translation_x=translation_x, translation_y=translation_y, translation_z=translation_z, rotation_3d_x=rotation_3d_x, rotation_3d_y=rotation_3d_y, rotation_3d_z=rotation_3d_z,
                  strength=strength, guidance_scale=guidance_scale, noise=noise, blend=blend)
@@ -140,7 +141,7 @@ def _film(mode, video, size):
         video_frames(video); digest = hashlib.sha256(Path(video).read_bytes()).hexdigest()
         return lambda: video_frames(video, size=size), f"not recorded: the film {Path(video).name}, sha256 {digest}"
     if not isinstance(video, (list, tuple)) or not video: raise TypeError(f"animation_mode 'video' needs video=, a film's file name or a list of PIL pictures, got {shorten(video)}")
-    imgs = [to_rgb(im) for im in video]; digest = hashlib.sha256(b"".join(im.tobytes() for im in imgs)).hexdigest()
+    imgs = to_rgbs(video); digest = hashlib.sha256(b"".join(im.tobytes() for im in imgs)).hexdigest()
     return lambda: (ImageOps.fit(im, size, Image.Resampling.LANCZOS) for im in imgs), f"not recorded: {len(imgs)} pictures, sha256 {digest}"
 
 
@@ -169,9 +170,7 @@ def _open_folder(out, old, settings, schedules, frames, prompts, blend):
     if old is not None:
         if differ := [f"{k} is {shorten(brief.get(k))} and was {shorten(old.get(k))}" for k in {**brief, **old} if k != "versions" and brief.get(k) != old.get(k)]:
             raise ValueError(f"the folder {out.name} was begun with other settings: {'; '.join(differ)}. Choose another folder, or remove this one")
-    out.mkdir(parents=True, exist_ok=True)
-    for p in out.glob(".*"):
-        if re.match(r"\.([0-9]{5,}|settings|schedules)-", p.name): p.unlink(missing_ok=True) # what a killed run was writing
+    out.mkdir(parents=True, exist_ok=True); tidy(out)
     if old is None:
         with atomic(out / "settings.json") as tmp: tmp.write_text(json.dumps(brief | dict(versions=versions()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if not (out / "schedules.png").is_file():
@@ -186,7 +185,7 @@ def _frames(pipe, settings, plan, out, only):
     have = lambda k: out is not None and path(k).is_file()
     one = (lambda k: _matrix_2d(*(v[n][k] for n in _MOVES["2D"]))) if mode == "2D" else (lambda k: _matrix_3d(*(v[n][k] for n in _MOVES["3D"])))
     def load(k):
-        try: settings_k = read_settings(path(k)); im = Image.open(path(k)).convert("RGB")
+        try: settings_k = read_settings(path(k)); im = to_rgb(read_picture(path(k)))
         except (OSError, ValueError) as e: raise OSError(f"the frame {path(k).name} cannot be read ({type(e).__name__}): remove it, and it is drawn again") from None
         im.info = dict(sdcourse=settings_k); return im
     def motion(ks): # the way of several frames in one matrix, so that a picture is resampled once

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import NamedTuple
 import torch
-from .core import generators, pick_seeds, shorten, strict, to_rgb
+from .core import Room, check_whole, in_turn, pick_seeds, shorten, strict, to_rgb
 from .generate import txt2img
 from .show import labelled_grid
-from .text import embed, tokens
+from .text import tokens
 
 
 def prompt_words(
@@ -28,12 +28,16 @@ def prompt_words(
     return ["<start>", *filter(None, words), "<end>"]
 
 
+class _Split(ValueError): "The rows of a call cannot be the recorded pictures'."
+
+
 class Attention(NamedTuple):
     "Where the UNet looked while it drew."
     words: list  # "<start>", the words of the prompt, "<end>"
     layers: dict # name of each cross-attention layer: float32 (steps, n, words, h, w) on the CPU, averaged over heads; over the words they add up to 1
 
 
+@strict
 @contextmanager
 def record_attention(
     pipe, # a diffusers pipeline
@@ -44,23 +48,27 @@ def record_attention(
 
     Raises `ValueError` where the rows cannot be the prompt's: a batch that was split, another prompt. Memory: 4 bytes x words x spots of all layers x steps, for each picture.
     Source: Vaswani et al. 2017, equation 1; recorded as in Hertz et al. 2022 (Prompt-to-Prompt), section 3, and Tang et al. 2022 (DAAM), equation 4."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1: raise ValueError(f"n must be the number of pictures in the batch, at least 1, got {shorten(n)}")
-    at = _columns(pipe, prompt); res = Attention(prompt_words(pipe, prompt), {}); was = pipe.unet.attn_processors; first, side = [], []
-    def measure(unet, args, kwargs): side[:] = (args[0] if args else kwargs["sample"]).shape[-2:] # the layers see a row of spots: how wide and high it is, only the UNet knows
+    check_whole("n", n, of="pictures")
+    at = _columns(pipe, prompt); res = Attention(prompt_words(pipe, prompt), {}); first, side = [], []
+    def drop_torn(): # what layers have seen in a call that did not come to its end
+        whole = min((len(res.layers.get(k.removesuffix(".processor"), ())) for k in layers), default=0)
+        for maps in res.layers.values(): del maps[whole:]
+    def measure(unet, args, kwargs): drop_torn(); side[:] = (args[0] if args else kwargs["sample"]).shape[-2:] # the layers see a row of spots: how wide and high it is, only the UNet knows
     def keep(name, attn, x, text):
-        if len(x) < n: raise ValueError(f"the UNet was called with {len(x)} rows, and n={n} pictures are to be recorded: give n as it is in the batch, and batch_size=None")
+        if len(x) < n: raise _Split(f"the UNet was called with {len(x)} rows, and n={n} pictures are to be recorded: give n as it is in the batch, and batch_size=None")
         text = (text[0] if isinstance(text, tuple) else text)[-n:]; first[:] = first or [text[:1]]
         if text.shape[1] != len(at): raise ValueError(f"the UNet was given {text.shape[1]} vectors of text, the prompt has {len(at)}: give the prompt that is drawn")
-        if not torch.equal(text, first[0].expand_as(text)): raise ValueError("the last rows of the UNet's calls are not all of one prompt: draw one prompt at a time, with guidance_scale above 0 and batch_size=None")
+        if not torch.equal(text, first[0].expand_as(text)): raise _Split("the last rows of the UNet's calls are not all of one prompt: draw one prompt at a time, with guidance_scale above 0 and batch_size=None")
         res.layers.setdefault(name, []).append(_shares(attn, x[-n:], text, at, *side))
-    hook = pipe.unet.register_forward_pre_hook(measure, with_kwargs=True)
-    try:
-        pipe.unet.set_attn_processor({k: _listening(p, k.removesuffix(".processor"), keep) if k.endswith("attn2.processor") else p for k, p in was.items()})
-        yield res
-    finally:
-        hook.remove(); pipe.unet.set_attn_processor(dict(was))
-        whole = min(map(len, res.layers.values()), default=0) # steps that all layers have seen, where a run was stopped
-        for name, maps in res.layers.items(): res.layers[name] = torch.stack(maps[:whole]) if whole else torch.empty(0)
+    with in_turn(pipe): # else another thread's pictures were recorded, too
+        was = pipe.unet.attn_processors; layers = [k for k in was if k.endswith("attn2.processor")]
+        hook = pipe.unet.register_forward_pre_hook(measure, with_kwargs=True)
+        try:
+            pipe.unet.set_attn_processor({k: _listening(p, k.removesuffix(".processor"), keep) if k in layers else p for k, p in was.items()})
+            yield res
+        finally:
+            hook.remove(); pipe.unet.set_attn_processor(dict(was)); drop_torn()
+            for name, maps in res.layers.items(): res.layers[name] = torch.stack(maps) if maps else torch.empty(0)
 
 
 def _columns(pipe, prompt):
@@ -95,7 +103,7 @@ def _shares(attn, x, text, at, h, w):
 @strict
 def attend(
     pipe, # a diffusers `StableDiffusionPipeline`
-    prompt: str, # one prompt
+    prompt, # one prompt, a string
     *,
     n: int = 1, # pictures
     seed=None, # as in `txt2img`
@@ -120,17 +128,19 @@ def attend(
     scales = list(guidance_scale) if hasattr(guidance_scale, "__len__") else [guidance_scale] * n
     if len(scales) != n: raise ValueError(f"{len(scales)} guidance scales for {n} pictures: give a single number, or one for each picture")
     if any(g == 0 for g in scales): raise ValueError("at guidance_scale=0 the prompt is not read: there is nothing to record")
-    imgs, parts = [], []
-    for k in range(0, n, size):
-        part = seeds[k:k + size]; noise = latents[k:k + size] if latents is not None and len(latents) == n else latents
-        with record_attention(pipe, prompt, len(part)) as seen:
-            imgs += txt2img(pipe, prompt, n=len(part), seed=part, negative_prompt=negative_prompt, num_inference_steps=num_inference_steps, guidance_scale=None if guidance_scale is None else scales[k:k + size],
-                            guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, height=height, width=width, scheduler=scheduler, eta=eta, prompt_embeds=prompt_embeds,
-                            negative_prompt_embeds=negative_prompt_embeds, latents=noise, after=after)
-        parts.append(seen)
-    return imgs, Attention(parts[0].words, {name: torch.cat([p.layers[name] for p in parts], 1) for name in parts[0].layers})
+    def part(ks):
+        some = slice(ks.start, ks.stop); noise = latents[some] if latents is not None and len(latents) == n else latents
+        try:
+            with record_attention(pipe, prompt, len(ks)) as seen:
+                return txt2img(pipe, prompt, n=len(ks), seed=seeds[some], negative_prompt=negative_prompt, num_inference_steps=num_inference_steps, guidance_scale=None if guidance_scale is None else scales[some],
+                               guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, height=height, width=width, scheduler=scheduler, eta=eta, prompt_embeds=prompt_embeds,
+                               negative_prompt_embeds=negative_prompt_embeds, latents=noise, after=after), seen
+        except _Split: raise MemoryError("out of memory: the batch was halved, and a recording needs it whole") from None # nothing else splits it here
+    imgs, parts = zip(*Room(size, "pictures whose attention is recorded", lambda: "draw a smaller picture (height=, width=)")(part, range(n)))
+    return [im for some in imgs for im in some], Attention(parts[0].words, {name: torch.cat([p.layers[name] for p in parts], 1) for name in parts[0].layers})
 
 
+@strict
 def heat(
     attention: Attention, # from `attend` or `record_attention`
     word, # a word of the prompt, several that follow each other ("red fox"), or the number of a column
@@ -140,7 +150,7 @@ def heat(
     layers=None, # None: all but those of the lowest resolution; a number: those of this height; a text: those with it in their name
 ) -> torch.Tensor: # float32 (h, w), as large as the finest of the layers; 1 is the average
     "How much each spot took of a word, in multiples of the average: the mean over steps and layers, each layer divided by its own average. Raises `ValueError` for a word that is not there, with those that are."
-    cols = [word] if isinstance(word, int) else _find(attention.words, word)
+    cols = [check_whole("word, the number of a column,", word, 0, len(attention.words) - 1)] if isinstance(word, int) else _find(attention.words, word)
     if not attention.layers: raise ValueError("nothing was recorded: draw inside the `with record_attention(...)` block, and read it after")
     least = min(m.shape[-1] * m.shape[-2] for m in attention.layers.values()); several = len({m.shape[-2:] for m in attention.layers.values()}) > 1
     def wanted(name, m): return name.count(layers) if isinstance(layers, str) else m.shape[-2] == layers if layers is not None else not several or m.shape[-1] * m.shape[-2] > least
@@ -149,6 +159,7 @@ def heat(
     count = len(next(iter(some.values()))); a, b = (0, count) if steps is None else (steps, steps + 1) if isinstance(steps, int) else steps
     if not 0 <= a < b <= count: raise ValueError(f"steps={shorten(steps)} of a run of {count}: give a number from 0 to {count - 1}, or two (from, to)")
     size = max((m.shape[-2:] for m in some.values()), key=lambda s: s[0] * s[1]); total = torch.zeros(size)
+    check_whole("picture", picture, 0, next(iter(some.values())).shape[1] - 1)
     for m in some.values():
         m = m[a:b, picture, cols].sum(1).mean(0) # (h, w)
         total += torch.nn.functional.interpolate((m / m.mean().clamp_min(1e-12))[None, None], size=size, mode="bilinear")[0, 0]
@@ -178,6 +189,7 @@ def heatmap(
     from PIL import Image
     m = np.asarray(values, dtype="float32")
     if m.ndim != 2 or not np.isfinite(m).all(): raise ValueError(f"a map must be of shape (h, w) and finite, got shape {m.shape}")
+    if colors not in colormaps: raise ValueError(f"colors must be a colour map of matplotlib, such as 'inferno' or 'viridis', got {shorten(colors)}")
     img = to_rgb(img).convert("L").convert("RGB"); m = np.asarray(Image.fromarray(m).resize(img.size, Image.Resampling.BILINEAR))
     c = colormaps[colors](m / (max(2., float(m.max())) if high is None else high))[..., :3] * 255
     return Image.fromarray(((1 - opacity) * np.asarray(img) + opacity * c).round().astype("uint8"))

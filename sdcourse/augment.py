@@ -10,10 +10,10 @@ __all__ = ['STYLES', 'PALETTE', 'HUES', 'SCENES', 'load_icons', 'premultiply', '
            'Augmenter']
 
 # %% ../nbs/85_augment.ipynb #f28df2f5
-import io, re
+import re
 from typing import NamedTuple
 import numpy as np
-from .core import nearest
+from .core import nearest, read_picture
 
 # %% ../nbs/85_augment.ipynb #204517db
 STYLES = ("noto", "fluent", "fluent3d", "mono", "pixel", "sketch") # the styles the pocket model knows; `blob` is left for a lesson to teach
@@ -30,7 +30,6 @@ def load_icons(
     "Read captioned icons. Raises `FileNotFoundError` for a missing file and `ValueError` for an unknown style, split, group or subject, with the nearest right name."
     from pathlib import Path
     import pyarrow.parquet as pq
-    from PIL import Image
     if not Path(path).is_file(): raise FileNotFoundError(f"no file {path}: expected the captioned icons (icons.parquet)")
     table = pq.read_table(path)
     for column, wanted in (("style", styles), ("split", [split] if split else []), ("subgroup", groups or []), ("subject", subjects or [])):
@@ -41,7 +40,7 @@ def load_icons(
             if a in styles and split in (None, b) and (not groups or c in groups) and (not subjects or d in subjects)]
     rows = table.take(keep).to_pylist()
     if not rows: raise ValueError(f"no icon in {path} has styles={styles}, split={split!r}, groups={groups}, subjects={subjects}")
-    return np.stack([np.asarray(Image.open(io.BytesIO(r.pop("image")["bytes"])).convert("RGBA")) for r in rows]), rows
+    return np.stack([np.asarray(read_picture(r.pop("image")["bytes"]).convert("RGBA")) for r in rows]), rows
 
 # %% ../nbs/85_augment.ipynb #4b9d8542
 def premultiply(

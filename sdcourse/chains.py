@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from PIL import Image, ImageDraw
-from .core import pick_seeds, shorten, strict, to_rgb
-from .models import suits
-from .redraw import Likeness, img2img, likeness, start_step, _bare, _recipe
-from .show import read_settings, _font, _whole, _wrap, _zoom
+from .core import check_whole, keeping, pick_seeds, shorten, strict, to_rgb
+from .models import get_scheduler, suits
+from .redraw import Likeness, _bare, _fits, _recipe, img2img, likeness, start_step
+from .show import _font, _wrap, _zoom, read_settings
+from .generate import _check_setting
+from .sampling import _check_eta
 from .text import _prompts
 
 
@@ -59,9 +61,12 @@ def chain_steps(
     root = image if isinstance(image, Node) else Node(to_rgb(image), settings=_recipe(image) or {})
     plan = [_prompts(p) for p in _prompts_list(prompts)]
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
-    strengths, counts = _each("strength", strength, len(plan)), [_whole("n", v) for v in _each("n", n, len(plan))]
+    strengths, counts = _each("strength", strength, len(plan)), [check_whole("n", v) for v in _each("n", n, len(plan))]
     for s in strengths: start_step(s, steps)
-    batch_size, done = _whole("batch_size", batch_size), list(done)
+    batch_size, done = check_whole("batch_size", batch_size), list(done)
+    for name, v in dict(num_inference_steps=steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, scheduler=scheduler, negative_prompt=negative_prompt).items(): _check_setting(pipe, name, v)
+    _check_eta(get_scheduler(pipe, scheduler), eta); _fits(pipe, root.picture)
+    if wrong := [nd for nd in done if not isinstance(nd, Node)]: raise TypeError(f"done must hold the Node of each picture that the interrupted run has yielded, got {shorten(wrong[0])}")
     if seed is None and len(done) > 1: seed = done[1].settings["seed"]
     first = pick_seeds(seed)[0]; seeds = []
     for c in counts: seeds.append(pick_seeds([first + k for k in range(c)], c)); first += c
@@ -119,9 +124,12 @@ def chain(
     eta: float = 0., # see `img2img`
     batch_size: int = 8, # pictures drawn at a time
 ) -> list: # of `Node`, the root first, generation by generation
-    "All of `chain_steps` at once: for trees that are quickly drawn."
-    return list(chain_steps(pipe, image, prompts, strength=strength, n=n, seed=seed, done=done, negative_prompt=negative_prompt, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
-                            guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, scheduler=scheduler, eta=eta, batch_size=batch_size))
+    "All of `chain_steps` at once: for trees that are quickly drawn. Stopped, the error carries the nodes so far as `.finished`, for `done=`."
+    run = chain_steps(pipe, image, prompts, strength=strength, n=n, seed=seed, done=done, negative_prompt=negative_prompt, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
+                            guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, scheduler=scheduler, eta=eta, batch_size=batch_size)
+    with keeping([], "done=e.finished goes on from there") as nodes:
+        for node in run: nodes.append(node)
+    return nodes
 
 # %% ../nbs/14_chains.ipynb #a6b72491
 @strict
@@ -139,10 +147,10 @@ def family_tree(
     nodes = list(nodes)
     if not nodes: raise ValueError("no nodes given: a family tree needs at least a root")
     for nd in nodes:
-        if not isinstance(nd, Node): raise TypeError(f"a family tree is drawn of nodes, as chain() gives them, got {shorten(nd)}")
+        if not isinstance(nd, Node): raise TypeError(f"a family tree is drawn of nodes, as chain() gives them: each must be a Node, got {shorten(nd)} ({type(nd).__name__})")
     known = {id(nd) for nd in nodes}; children, roots = {}, []
     for nd in nodes: (children.setdefault(id(nd.parent), []) if id(nd.parent) in known else roots).append(nd)
-    font, pad, apart = _font(_whole("font_size", font_size, 6)), 6, 28
+    font, pad, apart = _font(check_whole("font_size", font_size, 6)), 6, 28
     imgs = {id(nd): _zoom(to_rgb(nd.picture), zoom) for nd in nodes}; w = max(im.width for im in imgs.values()); h = max(im.height for im in imgs.values())
     texts = {id(nd): _wrap((labels or _label)(nd), font, max(w, 8 * font_size)) for nd in nodes}; line = sum(font.getmetrics()); w = max(w, 8 * font_size)
     cell = h + max(map(len, texts.values())) * line + 2 * pad
@@ -177,6 +185,7 @@ def lineage(
 ) -> list: # of dicts: the recipes from the root to this picture, pictures in them named by size and SHA-256; a root without a recipe is dict(mode="given", ...)
     "How a picture came to be, read from the picture alone. Raises `ValueError` for one that carries no recipe."
     if isinstance(source, Node): source = source.picture
+    if not isinstance(source, (Image.Image, str, Path)): raise TypeError(f"source must be a Node, a picture or the file of one, got {shorten(source)}")
     recipe = _recipe(source) if isinstance(source, Image.Image) else _bare(read_settings(source))
     if not recipe: raise ValueError("this picture carries no recipe: it was given, or another program has dropped it")
     line = []

@@ -139,7 +139,7 @@ def copy_lessons(
     What was delivered is noted in `.sdcourse.json` beside them. Raises `OSError` when `folder` cannot be one."""
     import json
     from hashlib import sha256
-    from sdcourse.core import atomic
+    from sdcourse.core import atomic, tidy
     source, folder = lessons_folder(), Path(folder).expanduser()
     if folder.resolve().is_relative_to(source): raise ValueError(f"{folder} is where the lessons come from: choose another folder")
     try: folder.mkdir(parents=True, exist_ok=True)
@@ -150,6 +150,7 @@ def copy_lessons(
     rows = []
     for file in sorted([*source.glob("*.ipynb"), *source.glob("images/**/*")]):
         if not file.is_file(): continue
+        tidy((folder / file.relative_to(source)).parent)
         name, data = file.relative_to(source).as_posix(), _lesson(file); want, to = sha256(data).hexdigest(), folder / file.relative_to(source)
         has = sha256(to.read_bytes()).hexdigest() if to.exists() else None
         if has == want: what = "same"
@@ -196,8 +197,7 @@ def handout(
     """Write the exercises of some lessons as notebooks without solutions, the same with them, and a page for the teacher.
 
     `folder`/exercises, `folder`/solutions, `folder`/teacher.md. Raises `ValueError` for a set or lesson there is none of, `FileExistsError` before it would overwrite anything."""
-    import json
-    from sdcourse.core import atomic
+    from sdcourse.core import _aside, atomic_folder, tidy
     from sdcourse.exercises.book import books
     known, folder = books(), Path(folder).expanduser()
     if isinstance(lessons, str):
@@ -206,7 +206,20 @@ def handout(
     if not lessons: raise ValueError("no lessons were named")
     for name in lessons:
         if name not in known: raise ValueError(f"no lesson {name!r} with exercises: choose from {', '.join(known)}")
+    tidy(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())): raise FileExistsError(f"{folder} is there already and not empty: choose another folder, nothing is overwritten")
+    if folder.exists(): # empty, and perhaps somebody stands in it: it stays the same folder
+        with _aside(folder/"class") as new:
+            written = _exercises(new, lessons, known)
+            for p in new.iterdir(): os.rename(p, folder/p.name)
+    else:
+        with atomic_folder(folder) as new: written = _exercises(new, lessons, known)
+    return [folder/p for p in written]
+
+
+def _exercises(folder, lessons, known):
+    "The files of `handout`, relative to `folder`."
+    import json
     def cell(id, kind, text): return dict(cell_type=kind, id=id, metadata={}, source=text.splitlines(keepends=True)) | ({} if kind == "markdown" else dict(execution_count=None, outputs=[]))
     written, sheet = [], ["# For the teacher\n\nSolutions, and the mistakes that the checks know, in order."]
     for k, name in enumerate(lessons, 1):
@@ -221,12 +234,10 @@ def handout(
                      cell("score", "code", f"from sdcourse.exercises.book import BOOKS\n\nBOOKS[{name!r}].score()")]
             nb = dict(cells=cells, metadata=dict(kernelspec=dict(display_name="python3", language="python", name="python3")), nbformat=4, nbformat_minor=5)
             path = folder / kind / f"{name}.ipynb"; path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as new: new.write_text(json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
-            written.append(path)
+            path.write_text(json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8"); written.append(path.relative_to(folder))
         sheet += [f"## {k}. {title}", *(e._repr_markdown_() for e in book.exercises)]
-    path = folder / "teacher.md"
-    with atomic(path) as new: new.write_text("\n\n".join(sheet) + "\n", "utf-8")
-    return [*written, path]
+    (folder/"teacher.md").write_text("\n\n".join(sheet) + "\n", "utf-8")
+    return [*written, Path("teacher.md")]
 
 # %% ../nbs/83_cli.ipynb #handout4
 @main.command("handout")

@@ -44,7 +44,7 @@ _SHARED = dict(
     fps=click.option("--fps", type=float, default=12, show_default=True, help="Frames a second."),
     film=click.option("--film", type=click.Choice(["mp4", "gif", "none"]), default="mp4", show_default=True, help="What is made of the frames."),
     model=click.option("--model", default="pocket", show_default=True, help="A short name, a hub id owner/name or a folder."),
-    lora=click.option("--lora", multiple=True, metavar="DIR[:WEIGHT]", help="A LoRA to draw with: what `finetune` saved, a .safetensors file, or a name of LORAS. With DIR:0.7 at that weight. Several times for several."),
+    lora=click.option("--lora", multiple=True, metavar="DIR[:WEIGHT]", help="A LoRA to draw with: what `finetune` saved, a .safetensors file, or a name: creatures, kittens, blob, or one of LORAS. With DIR:0.7 at that weight. Several times for several."),
     embedding=click.option("--embedding", multiple=True, metavar="DIR", help="A learnt word to draw with: what `finetune --method inversion` saved. Several times for several."),
     device=click.option("--device", help="cpu, cuda, mps. [default: the best there is]"),
     batch=click.option("--batch-size", type=click.IntRange(1), help="Pictures drawn at once. [default: at most 8]"),
@@ -87,18 +87,16 @@ def keep_png(
     path, # the wished file name, ending in .png
 ) -> Path: # `path`, or `path` with -2, -3, ... before the suffix
     "Write a picture with its recipe under a name that no file has yet: whole, or not at all."
-    import secrets
-    from sdcourse.core import free_path
+    from sdcourse.core import _aside, free_path
     from sdcourse.show import save_png
-    path = Path(path); tmp = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}.png"); k = 1
-    try:
+    path = Path(path); k = 1
+    with _aside(path) as tmp:
         save_png(img, tmp)
         while True:
             new = path if k == 1 else path.with_name(f"{path.stem}-{k}{path.suffix}")
             try: os.link(tmp, new); return new
             except FileExistsError: k += 1
             except OSError: new = free_path(path); os.replace(tmp, new); return new # a disk without hard links
-    finally: tmp.unlink(missing_ok=True)
 
 # %% ../nbs/89_commands.ipynb #0c6e6fde
 _WORDS = dict(steps="num_inference_steps", guidance="guidance_scale", negative="negative_prompt", rescale="guidance_rescale") # options -> keywords
@@ -163,13 +161,13 @@ class _Run:
 
     def film(self, frames):
         "The frames' files, as they are said, and the film made of them."
-        from PIL import Image
+        from sdcourse.core import picture_size, read_picture
         from sdcourse.show import save_gif, save_mp4
         for p in frames: self.say(p)
         if self.o["film"] == "none": return
-        zoom = max(1, 256 // min(Image.open(frames[0]).size))
+        zoom = max(1, 256 // min(picture_size(frames[0])))
         to = self.folder/f"film.{self.o['film']}"
-        (save_mp4 if self.o["film"] == "mp4" else save_gif)((Image.open(p) for p in frames), to, fps=self.o["fps"], zoom=zoom)
+        (save_mp4 if self.o["film"] == "mp4" else save_gif)((read_picture(p) for p in frames), to, fps=self.o["fps"], zoom=zoom)
         self.say(to, {}, frames=len(frames), fps=self.o["fps"])
 
 
@@ -226,7 +224,7 @@ def _inpaint(image, mask, prompt, n, **o):
     """
     from sdcourse.inpainting import inpaint
     from sdcourse.redraw import open_picture
-    run = _Run(o, prompt); img, hole = open_picture(image), open_picture(mask); pipe = run.pipe()
+    run = _Run(o, prompt); img, hole = open_picture(image), open_picture(mask, mask=True); pipe = run.pipe()
     if img.size != hole.size: raise ValueError(f"{image} is {img.width}x{img.height} and {mask} {hole.width}x{hole.height}: a mask must have the size of its picture")
     img, hole = run.picture(img, pipe, image), run.picture(hole, pipe, mask).convert("L").point(lambda v: 255 * (v > 127))
     _in_batches(run, n, lambda **kw: inpaint(pipe, prompt, img, hole, **kw, **_keywords(o, f"strength {_KEYS}")))
@@ -407,7 +405,7 @@ def _weights(text):
 
 
 def _run_file(run, file, pipe, axes=None, grid=None):
-    from PIL import Image
+    from sdcourse.core import read_picture
     from sdcourse.jobs import job_name, read_jobs, run_jobs
     rows = read_jobs(file); names = [run.folder/job_name(r) for r in rows]; there = sum(p.exists() for p in names)
     if there: click.echo(f"{there} of {len(rows)} pictures are there already", err=True)
@@ -417,7 +415,7 @@ def _run_file(run, file, pipe, axes=None, grid=None):
         from sdcourse.show import labelled_grid, save_png
         long = {k: v for k, v in axes.items() if len(v) > 1}; *down, across = list(long.items()) or [("seed", axes["seed"])]
         def label(k, v): return str(v) if k in ("prompt", "negative_prompt") and v else f"lora {', '.join(Path(s).name for s in v)}" if k == "lora" else f"{k.replace('num_inference_', '').replace('_scale', '').replace('_', ' ')} {v:g}" if isinstance(v, float) else f"{k.replace('num_inference_', '').replace('_', ' ')} {v or 'none'}"
-        imgs = [Image.open(p) for p in names]; zoom = 2 if imgs[0].width <= 128 else 1 # in the order of the axes, as the rows are
+        imgs = [read_picture(p) for p in names]; zoom = 2 if imgs[0].width <= 128 else 1 # in the order of the axes, as the rows are
         side = [", ".join(label(k, v) for (k, _), v in zip(down, c)) for c in product(*(v for _, v in down))]
         page = labelled_grid(imgs, side if down else None, [label(across[0], v) for v in across[1]], zoom=zoom)
         run.say(save_png(page, grid, dict(mode="grid", pictures=[p.name for p in names])), dict(mode="grid"))

@@ -11,7 +11,7 @@ __all__ = ['PAINTS', 'check_strokes', 'draw_strokes', 'has_kernel', 'png_bytes',
 import io, math, numpy as np
 from functools import lru_cache
 from PIL import Image, ImageChops, ImageColor, ImageDraw
-from .core import shorten, strict, to_rgb
+from .core import read_picture, shorten, strict, to_rgb
 
 
 def check_strokes(
@@ -198,7 +198,7 @@ def png_bytes(
 @lru_cache
 def _pad_class():
     try: import anywidget, traitlets as tl
-    except ImportError: raise ImportError("the drawing pad needs anywidget: pip install anywidget (or pip install \"sdcourse[lab]\"), then run the cell again. Without it, draw with any program and open the file with PIL.Image.open") from None
+    except ImportError: raise ImportError("the drawing pad needs anywidget: pip install anywidget (or pip install \"sdcourse[lab]\"), then run the cell again. Without it, draw with any program and open the file with open_picture(path)") from None
 
     class DrawingPad(anywidget.AnyWidget):
         "A canvas with its tools. `value` is the picture; `strokes` the drawing as data; both can be observed, `strokes` can be set."
@@ -215,7 +215,7 @@ def _pad_class():
         @tl.observe("strokes", "image", "paper", "mask")
         def _render(self, change=None): self.value = self._picture()
 
-        def _ground(self): return Image.open(io.BytesIO(self.image)).convert("RGB") if self.image else Image.new("RGB", (self.width, self.height), self.paper)
+        def _ground(self): return to_rgb(read_picture(self.image, name="the pad's picture")) if self.image else Image.new("RGB", (self.width, self.height), self.paper)
 
         def _picture(self):
             ink = draw_strokes(self.strokes, self.width, self.height)
@@ -256,7 +256,7 @@ def _display_still(widget):
 # %% ../nbs/81b_drawing.ipynb #de684ded
 @strict
 def pad(
-    background="white", # what is drawn upon: a colour, or a PIL picture, whose size the pad takes
+    background="white", # what is drawn upon: a colour, or a picture that `to_rgb` takes, whose size the pad has
     *,
     mask: bool = False, # True: the brush marks what shall be painted anew, and `value` is a mask: white where marked
     width: int = 64, # pixels, for a background that is a colour
@@ -270,7 +270,7 @@ def pad(
     """A drawing pad. Its `value` is ready for `img2img`, or with `mask=True` as the mask of `inpaint`.
 
     Raises `ImportError` with the remedy where anywidget is missing, `ValueError` for a colour, a size or a stroke that is none."""
-    if isinstance(background, Image.Image): ground = to_rgb(background); (width, height), paper = ground.size, "#ffffff"
+    if isinstance(background, Image.Image) or hasattr(background, "dtype"): ground = to_rgb(background); (width, height), paper = ground.size, "#ffffff"
     else: ground, paper = None, _hex(background)
     for name, v in (("width", width), ("height", height)):
         if isinstance(v, bool) or not hasattr(v, "__index__") or not 1 <= v <= 2048: raise ValueError(f"{name} must be a whole number of pixels from 1 to 2048, got {shorten(v)}")

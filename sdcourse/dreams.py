@@ -47,13 +47,13 @@ def slerp(
 # %% ../nbs/16_dream.ipynb #76db5395
 import numpy as np
 from types import SimpleNamespace
-from .core import generators, pick_seeds, strict
-from .generate import _draw, _factor, _interval, _latents, _model
+from .core import check_number, check_tensor, check_whole, generators, pick_seeds, strict, tidy
+from .generate import _check_setting, _draw, _factor, _interval, _latents, _model
 from .guidance import check_scale
 from .latents import check_size, seeded_noise
 from .models import get_scheduler, suits
 from .record import added_to, fingerprint, pack, stamp
-from .sampling import denoise
+from .sampling import _check_eta, denoise
 from .text import _prompts, embed
 
 
@@ -104,14 +104,15 @@ def _walk(pipe, prompts, *, seed, frames, loop, orbit, constant_speed, position,
           prompt_embeds, negative_prompt_embeds, latents):
     "Check everything; then: `recipe(p)`, `positions()` and `draw(ps)` of a walk."
     words, negatives = _prompts(prompts), _prompts(negative_prompt, "negative prompt")
-    for name, v in (("frames", frames), ("batch_size", batch_size)):
-        if isinstance(v, bool) or not hasattr(v, "__index__") or v < 1: raise ValueError(f"{name} must be a whole number, at least 1, got {shorten(v)}")
-    if orbit is not None and (isinstance(orbit, bool) or not isinstance(orbit, (int, float)) or not 0 < orbit <= 90): raise ValueError(f"orbit must be an angle above 0 and at most 90 degrees, got {shorten(orbit)}")
-    for name, x in (("prompt_embeds", prompt_embeds), ("negative_prompt_embeds", negative_prompt_embeds), ("latents", latents)):
-        if x is not None and (not isinstance(x, torch.Tensor) or not len(x)): raise ValueError(f"{name} must be a tensor with a row for each waypoint, got {shorten(x)}")
+    frames, batch_size = check_whole("frames", frames), check_whole("batch_size", batch_size)
+    if orbit is not None: orbit = check_number("orbit, an angle in degrees,", orbit, 0, 90, above=True)
+    for name, v in dict(num_inference_steps=num_inference_steps, guidance_rescale=guidance_rescale, scheduler=scheduler).items(): _check_setting(pipe, name, v)
+    _check_eta(get_scheduler(pipe, scheduler), eta); d = pipe.unet.config.cross_attention_dim
+    for name, x, shape in (("prompt_embeds", prompt_embeds, ("waypoints", "77", d)), ("negative_prompt_embeds", negative_prompt_embeds, ("waypoints", "77", d)), ("latents", latents, ("waypoints", pipe.vae.config.latent_channels, "h", "w"))):
+        if x is not None: check_tensor(name, x, shape)
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
-    many = [float(g) for g in scale] if isinstance(scale, (list, tuple, torch.Tensor)) and getattr(scale, "ndim", 1) else None
+    many = check_scale(list(scale), len(scale)).tolist() if isinstance(scale, (list, tuple, torch.Tensor)) and getattr(scale, "ndim", 1) else None
     counts = {"prompts": len(words), "seeds": len(seed) if isinstance(seed, (list, tuple, range)) else 1, "negative prompts": len(negatives), "guidance scales": len(many or [0]),
               **{k: len(x) for k, x in (("rows of prompt_embeds", prompt_embeds), ("rows of negative_prompt_embeds", negative_prompt_embeds), ("rows of latents", latents)) if x is not None}}
     W = max(counts.values())
@@ -201,7 +202,7 @@ def _even(probe, length, frames, closed):
     return [round(float(p), 6) for p in np.interp(goals, way, at)]
 
 # %% ../nbs/16_dream.ipynb #99e28aa0
-from .core import to_rgb
+from .core import SUFFIXES, picture_size, read_picture, to_rgb
 
 
 def speeds(
@@ -247,7 +248,10 @@ def save_dream(
     if kwargs.get("seed") is None and kwargs.get("latents") is None: raise ValueError("save_dream needs a seed, seed=18 say: with a fresh one, a second call could not go on")
     import inspect
     walk = _walk(pipe, prompts, **{k: p.default for k, p in inspect.signature(dream).parameters.items() if k not in ("pipe", "prompts", "progress")} | kwargs)
-    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(folder)
+    try: folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError): raise NotADirectoryError(f"{folder} is no folder: choose another for the frames") from None
+    tidy(folder)
     ps = walk.positions(); walk.positions = lambda: ps
     paths = [folder/f"frame-{k:05d}.png" for k in range(len(ps))]; done = set()
     for k, (path, p) in enumerate(zip(paths, ps)):
@@ -296,11 +300,11 @@ def slideshow(
 ):  # yields PIL pictures in RGB, one for each frame
     """Make the frames of a film out of pictures: a generator for `save_mp4` and `save_gif` that holds two pictures at a time.
 
-    A folder gives its PNG, JPEG, WebP, GIF and BMP files in natural order. Raises `ValueError` and `OSError` at once for what can be seen at once: no pictures, sizes that differ, files that are no pictures."""
+    A folder gives its files with `SUFFIXES` in natural order. Raises `ValueError` and `OSError` at once for what can be seen at once: no pictures, sizes that differ, files that are no pictures."""
     if isinstance(pictures, (str, Path)):
         if not (top := Path(pictures)).is_dir(): raise FileNotFoundError(f"{top} is no folder: give a folder, or a list of files and pictures")
-        pictures = natural_order(f for f in top.iterdir() if f.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp") and not f.name.startswith("."))
-        if not pictures: raise ValueError(f"{top} holds no picture (.png, .jpg, .jpeg, .webp, .gif or .bmp)")
+        pictures = natural_order(f for f in top.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+        if not pictures: raise ValueError(f"{top} holds no picture ({', '.join(SUFFIXES)})")
     if isinstance(pictures, Image.Image) or not hasattr(pictures, "__iter__"): raise TypeError(f"pictures must be a folder, a list or a generator, got {shorten(pictures)} ({type(pictures).__name__})")
     listed = list(pictures) if isinstance(pictures, (list, tuple)) else None
     if listed is not None and not listed: raise ValueError("no pictures given: a film needs at least one")
@@ -323,9 +327,9 @@ def _unequal(k, have, want): return f"picture {k} is {have[0]}x{have[1]}, the fi
 
 
 def _size(x):
-    "The size as seen, of a picture or of a file, of which only the head is read."
+    "The size as seen of a picture, or of a file."
     if not isinstance(x, (str, Path, Image.Image)): raise TypeError(f"a picture must be a PIL picture or a file, got {shorten(x)} ({type(x).__name__})")
-    with Image.open(x) if not isinstance(x, Image.Image) else x.copy() as im: return im.size[::-1] if im.getexif().get(0x0112, 1) in (5, 6, 7, 8) else im.size
+    return picture_size(x)
 
 
 def _slides(pictures, count, fade, loop, size, fit, background):
@@ -334,9 +338,7 @@ def _slides(pictures, count, fade, loop, size, fit, background):
     def mixed(a, b): return (Image.blend(a, b, (k + 1) / (fade + 1)) for k in range(fade))
     first = before = None
     for k, x in enumerate(pictures):
-        if isinstance(x, Image.Image): im = to_rgb(x, background)
-        else:
-            with Image.open(x) as f: im = to_rgb(f, background)
+        im = to_rgb(read_picture(x) if isinstance(x, (str, Path)) else x, background)
         size = size or im.size
         if im.size != size:
             if fit is None: raise ValueError(_unequal(k, im.size, size))

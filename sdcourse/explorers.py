@@ -21,8 +21,8 @@ SIDE = 320 # small pictures are shown about this large, their pixels repeated
 
 
 def _zoomed(img, zoom=None):
-    z = max(1, SIDE // max(img.size)) if zoom is None else zoom
-    return to_rgb(img).resize((img.width * z, img.height * z), Image.Resampling.NEAREST)
+    img = to_rgb(img); z = max(1, SIDE // max(img.size)) if zoom is None else zoom
+    return img.resize((img.width * z, img.height * z), Image.Resampling.NEAREST)
 
 
 def _failed(e, size):
@@ -206,7 +206,7 @@ def explore_strength(
     imgs = img2img(pipe, prompt, image, strength=at, n=len(at), seed=pick_seeds(seed) * len(at), **kwargs)
     w = _scrub(imgs, "strength", at, start=len(at) // 2, zoom=zoom, beside=[W.Image(value=png_bytes(_zoomed(image, zoom)), format="png")])
     few = _some(range(len(at)), 4)
-    w.make_still = lambda: labelled_grid([to_rgb(image)] + [imgs[k] for k in few], captions=["the picture"] + [f"strength {_label(at[k])}" for k in few], rows=1, zoom=max(1, 128 // max(image.size)))
+    w.make_still = lambda: labelled_grid([image] + [imgs[k] for k in few], captions=["the picture"] + [f"strength {_label(at[k])}" for k in few], rows=1, zoom=max(1, 128 // max(imgs[0].size)))
     return w
 
 # %% ../nbs/18_explore.ipynb #6ed18979

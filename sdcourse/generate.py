@@ -8,13 +8,13 @@ Docs: https://sdcourse.github.io/sdcourse/txt2img.html.md"""
 __all__ = ['txt2img']
 
 # %% ../nbs/24_txt2img.ipynb #50aa433a
-import inspect, torch
-from .core import generators, pick_seeds, shorten, strict
+import inspect, torch, warnings
+from .core import check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, shorten, strict
 from .guidance import check_scale
 from .latents import check_size, decode, seeded_noise
 from .models import get_scheduler, suits
 from .record import added_to, fingerprint, machine_of, stamp
-from .sampling import denoise
+from .sampling import _check_eta, denoise
 from .text import _prompts, embed
 
 
@@ -34,7 +34,7 @@ def txt2img(
     width: int | None = None, # pixels; None: the model's own
     scheduler=None, # a name of `SCHEDULERS`, a diffusers scheduler, or None for the model's own
     eta: float = 0., # for schedulers that know it (DDIM)
-    batch_size: int | None = None, # most pictures at a time; None: all. Less needs less memory and gives the same pictures
+    batch_size: int | None = None, # most pictures at a time; None: all. Less needs less memory and gives the same pictures; halved by itself where memory runs out
     progress: bool = False, # show a progress bar
     prompt_embeds: torch.Tensor | None = None, # (prompts, 77, d) in place of what `embed` makes of the prompts, which then are labels only
     negative_prompt_embeds: torch.Tensor | None = None, # (1 or prompts, 77, d), the same for the negative prompts
@@ -43,37 +43,43 @@ def txt2img(
 ) -> list: # PIL pictures, prompt by prompt; each carries its recipe in `.info`
     """Pictures of a prompt: a function of the prompt, the seed and the settings alone.
 
-    A picture is the same in any batch (within 1/255) and the same as diffusers' pipeline makes with one generator for each picture. The global random state is not touched.
-    Raises `TypeError` and `ValueError` with the remedy before the first step; `FloatingPointError` for NaN. Source: Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models"; the interval: Kynkaanniemi et al. 2024."""
+    A picture is the same in any batch (within 1/255) and the same as diffusers' pipeline makes with one generator for each picture. The global random state is not touched. Threads that share a pipeline take turns.
+    Raises `TypeError` and `ValueError` with the remedy before the first step; `FloatingPointError` for NaN; `MemoryError` where not even one picture fits. Source: Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models"; the interval: Kynkaanniemi et al. 2024."""
     return _draw(pipe, "txt2img", prompt, negative_prompt=negative_prompt, n=n, seed=seed, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale,
                  guidance_interval=guidance_interval, height=height, width=width, scheduler=scheduler, eta=eta, batch_size=batch_size, progress=progress, prompt_embeds=prompt_embeds,
                  negative_prompt_embeds=negative_prompt_embeds, latents=latents, after=after)
 
 
-def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inference_steps=None, guidance_scale=None, guidance_rescale=0., guidance_interval=(0., 1.), height=None, width=None, scheduler=None,
+def _draw(pipe, mode, prompt, **kw):
+    "What every mode does, for one thread at a time."
+    with in_turn(pipe): return _drawn(pipe, mode, prompt, **kw)
+
+
+def _drawn(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inference_steps=None, guidance_scale=None, guidance_rescale=0., guidance_interval=(0., 1.), height=None, width=None, scheduler=None,
           eta=0., batch_size=None, progress=False, prompt_embeds=None, negative_prompt_embeds=None, latents=None, generators=None, start=0, init=None, mask=None, extra=None, before=None, after=None, more=None):
-    "What every mode does: words, seeds, noise, loop, decoder, recipe. `start`, `init`, `mask`, `extra`, `before` as in `denoise`; `generators` go on where they are; `more(k)`: what else belongs in the recipe of picture k."
+    "Words, seeds, noise, loop, decoder, recipe. `start`, `init`, `mask`, `extra`, `before` as in `denoise`; `generators` go on where they are; `more(k)`: what else belongs in the recipe of picture k."
     prompts, negatives = _prompts(prompt), _prompts(negative_prompt, "negative prompt")
     if len(negatives) not in (1, len(prompts)): raise ValueError(f"{len(negatives)} negative prompts for {len(prompts)} prompts: give a single one, or one for each")
-    if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1): raise ValueError(f"batch_size must be a whole number of pictures, at least 1, or None, got {shorten(batch_size)}")
+    for name, v in dict(batch_size=batch_size, num_inference_steps=num_inference_steps, guidance_rescale=guidance_rescale, scheduler=scheduler, eta=eta, after=after).items(): _check_setting(pipe, name, v)
     seeds = _seeds(seed, n, len(prompts)); total = len(seeds)
     h, w = check_size(pipe, height, width) if init is None else init.shape[-2:]
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
-    begin, end = _interval(guidance_interval)
+    begin, end = _interval(guidance_interval); on = check_scale(scale, total); sched = get_scheduler(pipe, scheduler); _check_eta(sched, eta)
+    if any(negatives) and negative_prompt_embeds is None and (on == 1).all(): warnings.warn("negative_prompt has no effect at guidance_scale=1, where only the prompt is read: give a scale above 1", stacklevel=4)
+    like = dict(device=pipe.device, dtype=pipe.unet.dtype) # once: diffusers walks through all modules for each of these
     def rows(embeds, texts, name):
-        if embeds is None: embeds = embed(pipe, texts)
-        elif not isinstance(embeds, torch.Tensor) or embeds.ndim != 3 or len(embeds) not in (1, len(prompts)): raise ValueError(f"{name} must be a tensor of shape ({len(prompts)}, 77, {pipe.unet.config.cross_attention_dim}), one row for each prompt, got {tuple(getattr(embeds, 'shape', ())) or shorten(embeds)}")
-        embeds = embeds.to(pipe.device, pipe.unet.dtype)
+        if embeds is None: once = list(dict.fromkeys(texts)); embeds = embed(pipe, once); embeds = embeds if len(once) == len(texts) else embeds[[once.index(t) for t in texts]] # a prompt for several pictures is read once
+        check_tensor(name, embeds, ([1, len(prompts)], "77", pipe.unet.config.cross_attention_dim), hint="one row for each prompt, as embed(pipe, prompt) makes it")
+        embeds = embeds.to(**like)
         return embeds if len(embeds) == 1 else embeds.repeat_interleave(n, 0)
     text, uncond = rows(prompt_embeds, prompts, "prompt_embeds"), rows(negative_prompt_embeds, negatives, "negative_prompt_embeds") # (1 or total, 77, d)
+    if text.shape[1] != uncond.shape[1]: raise ValueError(f"prompt_embeds {'has' if prompt_embeds is not None else 'would have'} {text.shape[1]} vectors and negative_prompt_embeds {'has' if negative_prompt_embeds is not None else 'would have'} {uncond.shape[1]}: both must have as many, so give both")
     gens = _generators(seeds) if generators is None else generators
     noise = seeded_noise(pipe, gens, height=h * _factor(pipe), width=w * _factor(pipe)) if latents is None else _latents(pipe, latents, total, h, w) # (total, 4, h, w)
-    sched = get_scheduler(pipe, scheduler)
-    if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0: sched.set_timesteps(steps) # a wrong number is refused by `denoise`, in its words
-    if (begin, end) == (0, 1): g = scale
-    else:
-        on = check_scale(scale, total); g = lambda i, t: on if begin <= i / len(sched.timesteps) < end else torch.ones_like(on)
+    sched.set_timesteps(steps)
+    if (begin, end) == (0, 1): g = on
+    else: g = lambda i, t: on if begin <= i / len(sched.timesteps) < end else torch.ones_like(on)
     run = denoise(pipe, noise, text, uncond, guidance_scale=g, guidance_rescale=guidance_rescale, num_inference_steps=steps, scheduler=scheduler, generators=gens, eta=eta, start=start, init=init, mask=mask,
                   extra=extra, batch_size=None if batch_size is None else 2 * batch_size, before=before, after=after)
     if progress:
@@ -81,7 +87,7 @@ def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inferen
         run = tqdm(run, total=len(sched.timesteps) - (start if isinstance(start, int) else min(start)) * getattr(sched, "order", 1), desc=f"{total} picture{'s' * (total > 1)}", leave=False)
     for step in run: pass
     imgs = decode(pipe, step.latents, batch_size=batch_size)
-    scales, told = torch.as_tensor(scale, dtype=torch.float64).flatten().expand(total).tolist(), [more(k) if more else {} for k in range(total)]
+    scales, told = on.tolist(), [more(k) if more else {} for k in range(total)]
     name = scheduler if isinstance(scheduler, str) else type(sched).__name__
     made, company = _made(pipe), dict(prompts=len(prompts), negatives=len(negatives), n=n, batch_size=batch_size) | told[0].get("batch", {}) # a picture's last bit depends on the shapes it was computed in: replay draws it in the same
     company |= {name: values for name, values in (("guidance_scale", scales), ("strength", [t.get("strength") for t in told])) if len(set(values)) > 1}
@@ -91,6 +97,28 @@ def _draw(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_inferen
         stamp(im, mode, prompt=prompts[k // n], negative_prompt=negatives[k // n if len(negatives) > 1 else 0], seed=seeds[k], num_inference_steps=steps, guidance_scale=scales[k], guidance_rescale=guidance_rescale,
               guidance_interval=[begin, end], scheduler=name, scheduler_config=_config(sched), eta=eta, height=im.height, width=im.width, **(given | told[k] | (dict(batch=dict(at=k) | company) if total > 1 else {})), **made)
     return imgs
+
+
+def _check_setting(pipe, name, v):
+    "One keyword of a mode: what the mode would refuse later, in its own words, so that a sweep or a row of jobs is refused before the first picture. `pipe` may be None, where no model is at hand."
+    most = pipe.scheduler.config.num_train_timesteps if hasattr(pipe, "scheduler") else 1000
+    match name:
+        case "prompt" | "negative_prompt": _prompts(v, name.replace("_", " "))
+        case "seed" if v is not None: pick_seeds(v, len(v) if isinstance(v, (list, tuple, range)) and len(v) else 1)
+        case "guidance_scale" if v is not None: check_scale(v, len(v) if isinstance(v, (list, tuple)) and v else 1)
+        case "guidance_rescale" | "strength" | "eta": check_number(name, v, 0, 1)
+        case "guidance_interval": _interval(v)
+        case "scheduler" if v is not None and pipe is not None: get_scheduler(pipe, v)
+        case "height" | "width" if v is not None and pipe is not None: check_size(pipe, **{name: v})
+        case "num_inference_steps" if v is not None: check_whole(name, v, 1, most)
+        case "n": check_whole(name, v, of="pictures")
+        case "batch_size" if v is not None: check_whole(name, v, of="pictures")
+        case "after" | "log" if v is not None and not callable(v): raise TypeError(f"{name} must be a function, got {shorten(v)}")
+
+
+def _check_cell(pipe, kw):
+    "Keywords that are right alone and may not be so together."
+    if kw.get("eta"): _check_eta(get_scheduler(pipe, kw.get("scheduler")), kw["eta"])
 
 
 def _seeds(seed, n, prompts):
@@ -116,7 +144,7 @@ def _factor(pipe): return 2 ** (len(pipe.vae.config.block_out_channels) - 1)
 
 def _interval(interval):
     "Begin and end of guidance, checked."
-    try: begin, end = map(float, interval)
+    try: begin, end = interval; begin, end = (check_number("guidance_interval", v) for v in (begin, end))
     except (TypeError, ValueError): raise TypeError(f"guidance_interval must be two numbers such as (0, 0.8), got {shorten(interval)}") from None
     if not 0 <= begin < end <= 1: raise ValueError(f"guidance_interval must be two parts of the steps, 0 <= begin < end <= 1, got {shorten(interval)}")
     return begin, end
@@ -124,9 +152,7 @@ def _interval(interval):
 
 def _latents(pipe, latents, total, h, w):
     "The noise that was given, one row for each picture."
-    want = (pipe.vae.config.latent_channels, h, w)
-    if not isinstance(latents, torch.Tensor) or tuple(latents.shape[1:]) != want or len(latents) not in (1, total): raise ValueError(f"latents must be a tensor of shape ({total}, {', '.join(map(str, want))}), got {tuple(getattr(latents, 'shape', ())) or shorten(latents)}")
-    return latents.to(pipe.device, pipe.unet.dtype).expand(total, -1, -1, -1)
+    return check_tensor("latents", latents, ([1, total], pipe.vae.config.latent_channels, h, w)).to(pipe.device, pipe.unet.dtype).expand(total, -1, -1, -1)
 
 
 def _model(pipe):

@@ -9,8 +9,10 @@ __all__ = ['guide', 'check_scale']
 
 # %% ../nbs/22_guidance.ipynb #1bcd8261
 import torch
+from .core import check_number, strict
 
 
+@strict
 def guide(
     uncond: torch.Tensor, # (B, C, h, w) prediction without the prompt, or with the negative prompt
     text: torch.Tensor, # (B, C, h, w) prediction with the prompt
@@ -22,9 +24,8 @@ def guide(
     Raises `ValueError` for shapes that do not fit, a scale that is not finite, or a rescale out of range.
     Source: Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", equation 6 with w = scale - 1; rescale: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", equations 15 and 16."""
     if uncond.shape != text.shape: raise ValueError(f"the two predictions differ in shape: {tuple(uncond.shape)} and {tuple(text.shape)}")
-    g = check_scale(scale, len(text)).to(text)
+    g = check_scale(scale, len(text)).to(text); check_number("rescale", rescale, 0, 1)
     pred = uncond + g.view(-1, *[1] * (text.ndim - 1)) * (text - uncond) # (B, C, h, w)
-    if not 0 <= rescale <= 1: raise ValueError(f"rescale must be between 0 and 1, got {rescale}")
     if not rescale: return pred
     std = lambda x: x.std(dim=list(range(1, x.ndim)), keepdim=True)
     return rescale * pred * (std(text) / std(pred)) + (1 - rescale) * pred
@@ -34,9 +35,12 @@ def check_scale(
     scale, # a number, or a sequence or tensor of them
     n: int, # pictures
 ) -> torch.Tensor: # float64 (n,)
-    "The guidance scale of each of `n` pictures. Raises `ValueError` for NaN, inf or another count, `TypeError` for what is no number."
-    try: g = torch.as_tensor(scale, dtype=torch.float64, device="cpu").flatten()
+    "The guidance scale of each of `n` pictures. Raises `ValueError` for NaN, inf, what no network can compute with (above 10000) or another count, `TypeError` for what is no number."
+    try:
+        if any(type(v) is bool for v in (scale if isinstance(scale, (list, tuple)) else [scale])): raise TypeError
+        g = torch.as_tensor(scale, dtype=torch.float64, device="cpu").flatten()
     except (TypeError, ValueError, RuntimeError): raise TypeError(f"guidance_scale must be a number, or one for each picture, got {scale!r:.80}") from None
     if len(g) not in (1, n): raise ValueError(f"{len(g)} guidance scales for {n} pictures: give a single number, or one for each picture")
     if not torch.isfinite(g).all(): raise ValueError(f"guidance_scale must be finite, got {g[~g.isfinite()][0].item()}")
+    if (g.abs() > 1e4).any(): raise ValueError(f"guidance_scale must be between -10000 and 10000, got {g[g.abs() > 1e4][0].item():g}")
     return g.expand(n)

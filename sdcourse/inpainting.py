@@ -10,9 +10,9 @@ __all__ = ['latent_mask', 'inpaint', 'text_mask', 'fill_hole']
 # %% ../nbs/15_inpaint.ipynb #935cefa7
 import torch
 from .attention import heat, record_attention
-from .core import generators, pick_seeds, shorten, strict, to_pil, to_rgb, to_tensor
+from .core import check_finite, check_whole, generators, pick_seeds, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
 from .generate import _draw, _model
-from .latents import check_size, encode, seeded_noise
+from .latents import check_size, encode, seeded_noise, _distribution, _shift
 from .models import get_scheduler, suits
 from .record import pack, stamp
 from .redraw import start_step, _recipe
@@ -21,22 +21,13 @@ from .text import _prompts, embed
 
 def latent_mask(
     pipe, # a diffusers pipeline
-    mask, # PIL picture of any mode: white (128 and more) is made new, black and transparent is kept
+    mask, # a mask in a form that `to_mask` takes: white, opaque or True is made new; black, transparent or False is kept
 ) -> torch.Tensor: # float32 (1, 1, h, w) of 0 and 1
     "The mask on the grid of the latents: a spot is made new when any of its pixels is. Raises `ValueError` for a mask that is neither black nor anywhere white, and for one of fewer than four spots."
-    h, w = check_size(pipe, mask.height, mask.width); hole = _hole(mask, mask.size); x = torch.tensor(list(hole.tobytes())).view(1, 1, *hole.size[::-1]) / 255
+    mask = to_mask(mask); h, w = check_size(pipe, mask.height, mask.width); x = torch.tensor(list(mask.tobytes())).view(1, 1, *mask.size[::-1]) / 255
     m = torch.nn.functional.max_pool2d(x, (mask.height // h, mask.width // w)); n = int(m.sum())
     if 0 < n < 4: raise ValueError(f"the mask covers {n} of {h * w} spots of the latents ({mask.width // w}x{mask.height // h} pixels each), too few to draw anything: paint at least 4, or enlarge picture and mask first")
     return m
-
-
-def _hole(mask, size):
-    "The mask as a picture of 0 and 255, checked."
-    m = to_rgb(mask, background="black").convert("L")
-    if m.size != size: raise ValueError(f"the mask has {m.width}x{m.height} pixels and the picture {size[0]}x{size[1]}: make the mask for this picture, or mask.resize({size}, 0)")
-    most = m.getextrema()[1]
-    if 0 < most < 128: raise ValueError(f"the mask is nowhere white (its lightest is {most} of 255), so nothing would be made new: paint it white (128 and more); all black keeps everything")
-    return m.point(lambda v: 255 * (v >= 128))
 
 # %% ../nbs/15_inpaint.ipynb #183b4126
 @strict
@@ -44,7 +35,7 @@ def inpaint(
     pipe, # a diffusers `StableDiffusionPipeline`, with a UNet of 4 or of 9 input channels
     prompt, # a string, or a list of them
     image, # a PIL picture, or one for each prompt; sides that are multiples of the autoencoder's factor
-    mask, # a PIL picture of the same size in any mode, or one for each prompt: white is made new, black or transparent is kept
+    mask, # a mask of the same size in a form that `to_mask` takes, or one for each prompt: white, opaque or True is made new; black, transparent or False is kept
     *,
     strength=1., # the part of the steps that is run: 1 begins with noise, less with what is under the mask; a number, or one for each picture that comes out
     feather: int = 0, # pixels over which the new fades into the old, inside the mask
@@ -73,12 +64,14 @@ def inpaint(
     prompts, images, masks = _prompts(prompt), many(image), many(mask); count = max(map(len, (prompts, images, masks)))
     for name, x in (("prompts", prompts), ("pictures", images), ("masks", masks)):
         if len(x) not in (1, count): raise ValueError(f"{len(x)} {name}, and {count} of another kind: give a single one, or as many prompts, pictures and masks")
-    recipes = [_recipe(im) for im in images]; images = [to_rgb(im) for im in images]; W, H = images[0].size
+    recipes = [_recipe(im) for im in images]; images = to_rgbs(images); W, H = images[0].size
     if len(sizes := {im.size for im in images}) > 1: raise ValueError(f"the pictures of one call must have one size, got {sorted(sizes)}")
     try: check_size(pipe, H, W)
     except ValueError as e: raise ValueError(f"a picture of {W}x{H} pixels does not fit this model ({e}): bring picture and mask to such a size") from None
-    holes = [_hole(m, (W, H)) for m in masks]; m = torch.cat([latent_mask(pipe, h) for h in holes])
-    if isinstance(feather, bool) or not isinstance(feather, int) or feather < 0: raise ValueError(f"feather must be a whole number of pixels, at least 0, got {shorten(feather)}")
+    try: holes = [to_mask(m, (W, H)) for m in masks]
+    except (TypeError, ValueError) as e: raise type(e)(str(e) if "mask" in str(e) else f"mask: {e}") from None
+    m = torch.cat([latent_mask(pipe, h) for h in holes])
+    if check_whole("feather", feather, 0, of="pixels") > max(W, H): raise ValueError(f"feather must be at most {max(W, H)} pixels, the longer side of the picture, got {shorten(feather)}")
     seeds = pick_seeds(seed, n); total = count * len(seeds); steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
     strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total
     if len(strengths) != total: raise ValueError(f"{len(strengths)} strengths for {total} pictures: give a single number, or one for each")
@@ -109,9 +102,9 @@ def _holed(pipe, images, m, gens, rows):
     "Latents of the pictures with the grown hole in grey, sampled: (total, 4, h, w)."
     x = to_tensor(images); f = x.shape[-1] // m.shape[-1]
     x = x * (1 - m.repeat_interleave(f, 2).repeat_interleave(f, 3)) # (1 or count, 3, H, W)
-    dist = pipe.vae.encode(x.to(pipe.vae.device, pipe.vae.dtype)).latent_dist
-    z = rows(dist.mean) + rows(dist.std) * torch.cat([torch.randn(1, *dist.mean.shape[1:], generator=g) for g in gens]).to(dist.mean)
-    return ((z - (getattr(pipe.vae.config, "shift_factor", None) or 0.)) * pipe.vae.config.scaling_factor).detach().to(pipe.unet.dtype)
+    with torch.no_grad(): mean, std = _distribution(pipe, x)
+    z = rows(mean) + rows(std) * torch.cat([torch.randn(1, *mean.shape[1:], generator=g) for g in gens]).to(mean)
+    return ((z - _shift(pipe)) * pipe.vae.config.scaling_factor).to(pipe.unet.dtype)
 
 
 def _paste(new, old, hole, feather):
@@ -147,15 +140,15 @@ def text_mask(
     if method not in ("attention", "difference"): raise ValueError(f"method must be 'attention' or 'difference', got {shorten(method)}")
     for name, v in (("strength", strength), ("threshold", .5 if threshold is None else threshold)):
         if isinstance(v, (bool, str)) or not 0 < v < 1: raise ValueError(f"{name} must be between 0 and 1, got {shorten(v)}")
-    if isinstance(grow, bool) or not isinstance(grow, int) or grow < 0: raise ValueError(f"grow must be a whole number of pixels, at least 0, got {shorten(grow)}")
-    image = to_rgb(image); h, w = check_size(pipe, image.height, image.width); prompt = words if prompt is None else prompt; sched = get_scheduler(pipe, "ddim")
-    if method == "difference" and words not in prompt: raise ValueError(f"{shorten(words)} is not in the prompt {shorten(prompt)}")
+    image = to_rgb(image); check_whole("grow", grow, 0, max(image.size), of="pixels"); h, w = check_size(pipe, image.height, image.width); prompt = words if prompt is None else prompt; sched = get_scheduler(pipe, "ddim")
+    if not words.strip() or words not in prompt: raise ValueError(f"words={shorten(words)} is not in the prompt {shorten(prompt)}: name what is to be found, as the prompt says it")
     noise = seeded_noise(pipe, pick_seeds(seed, n), height=image.height, width=image.width); t = torch.tensor(int(strength * sched.config.num_train_timesteps), device=noise.device)
     xt = sched.add_noise(encode(pipe, image).to(noise).expand_as(noise), noise, t.repeat(n)) # (n, 4, h, w)
-    with torch.no_grad(), record_attention(pipe, prompt, n) as seen: eps = pipe.unet(xt, t, encoder_hidden_states=embed(pipe, prompt).expand(n, -1, -1), return_dict=False)[0]
+    def ask(text): return check_finite(pipe.unet(xt, t, encoder_hidden_states=embed(pipe, text).expand(n, -1, -1), return_dict=False)[0], f"in the prediction at timestep {int(t)}", what="noise")
+    with torch.no_grad(), record_attention(pipe, prompt, n) as seen: eps = ask(prompt)
     if method == "attention": m = torch.stack([heat(seen, words, picture=k) for k in range(n)]).mean(0)
     else:
-        with torch.no_grad(): without = pipe.unet(xt, t, encoder_hidden_states=embed(pipe, prompt.replace(words, "")).expand(n, -1, -1), return_dict=False)[0]
+        with torch.no_grad(): without = ask(prompt.replace(words, ""))
         m = (eps - without).abs().float().mean((0, 1)).cpu()
     m = np.asarray(Image.fromarray(m.numpy()).resize(image.size, Image.Resampling.BILINEAR)); m = (m - m.min()) / max(m.max() - m.min(), 1e-12)
     res = Image.fromarray(((m > (_otsu(m) if threshold is None else threshold)) * 255).astype("uint8"))
@@ -176,7 +169,7 @@ def fill_hole(
     "Fill a hole smoothly with the colours of its edge, as a film of soap would; a start for `inpaint` at low strength, to remove a thing. Raises `ValueError` when nothing is left outside."
     from PIL import Image
     from torch.nn.functional import avg_pool2d, interpolate, pad
-    image = to_rgb(image); hole = _hole(mask, image.size)
+    image = to_rgb(image); hole = to_mask(mask, image.size)
     if hole.getextrema()[0]: raise ValueError("the mask is white everywhere: there is no edge to fill from")
     known = (torch.tensor(list(hole.tobytes())).view(1, 1, *image.size[::-1]) == 0).float(); levels = [(to_tensor(image) * known, known)]
     while min(levels[-1][1].shape[-2:]) > 1 and not levels[-1][1].all(): levels.append(tuple(avg_pool2d(x, 2, ceil_mode=True) for x in levels[-1]))

@@ -12,11 +12,11 @@ import base64, hashlib, inspect, json, os, sdcourse, shutil
 from itertools import product
 from pathlib import Path
 from PIL import Image
-from .core import atomic, best_device, nearest, pick_seeds, shorten
-from .guidance import check_scale
-from .latents import check_size
-from .models import get_scheduler, load
+from .core import atomic, best_device, check_whole, nearest, shorten, strict, tidy
+from .files import inside
+from .models import load
 from .record import added_to, pack, unpack
+from .generate import _check_cell, _check_setting
 from .show import save_png
 
 JOBS = ("txt2img", "img2img", "inpaint") # the functions that a row may name: those that draw pictures from keywords
@@ -47,17 +47,12 @@ def _spec(text, weight=True):
 def _add(pipe, loras, words, adapters=None):
     "Put LoRAs at their weights and learnt words into a pipeline, each under a name of its own."
     import warnings
-    from sdcourse.models import LORAS
     from sdcourse.tune.train import load_trained
     names = [*adapters] if adapters else [f"lora{k}" for k in range(len(loras))]
     for where, _ in words: load_trained(pipe, where)
-    for name, (where, _) in zip(names, loras):
-        if where not in LORAS:
-            with warnings.catch_warnings(): warnings.filterwarnings("ignore", message="Already found a `peft_config`"); load_trained(pipe, where, adapter=name) # several are wanted
-            continue
-        from importlib.util import find_spec
-        if find_spec("peft") is None: raise ImportError('a LoRA needs peft: pip install "sdcourse[tune]"')
-        pipe.load_lora_weights(LORAS[where]["ids"][0], adapter_name=name); vars(pipe).setdefault("_added_names", {})[name] = where
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Already found a `peft_config`") # several are wanted
+        for name, (where, _) in zip(names, loras): load_trained(pipe, where, adapter=name)
     if loras: pipe.set_adapters(names, [w for _, w in loras])
     return pipe
 
@@ -76,6 +71,7 @@ def _beside(kind, value):
     return [one(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
 
 
+@strict
 def job_rows(
     mode: str = "txt2img", # a name of `JOBS`
     *,
@@ -88,6 +84,7 @@ def job_rows(
     return [_row(dict(mode=mode, model=model, **dict(zip(axes, values)))) for values in product(*axes.values())]
 
 
+@strict
 def job_name(
     row: dict, # a row of `job_rows`
 ) -> str: # 24 hexadecimal digits and .png
@@ -105,12 +102,17 @@ def _row(row, where=""):
     takes = {k: p for k, p in inspect.signature(getattr(sdcourse, row["mode"])).parameters.items() if k not in _NOT_IN_ROWS}
     for k in row:
         if k not in takes and k not in ("mode", "model", *_BESIDE): raise TypeError(f"{where}{row['mode']}() has no argument {k}={shorten(row[k])} for a job" + (f"; did you mean {like}=?" if (like := nearest(k, [*takes, *_BESIDE])) else f"; it takes {', '.join([*takes, *_BESIDE])}"))
-    if missing := [k for k, p in takes.items() if p.default is p.empty and k not in row]: raise ValueError(f"{where}the job has no {missing[0]}")
-    if row.get("seed") is None: raise ValueError(f"{where}the job has no seed: without one it would be another picture each time")
-    pick_seeds(row["seed"])
+    if missing := [k for k, p in takes.items() if p.default is p.empty and k not in row]: raise ValueError(f"{where}the job has no {missing[0]}: give {missing[0]}=")
+    for k in ("image", "mask"):
+        if isinstance(row.get(k), str): raise TypeError(f"{where}{k}= must be a PIL picture, got {shorten(row[k])}: open it with open_picture(...{', mask=True' if k == 'mask' else ''})")
+    if row.get("seed") is None: raise ValueError(f"{where}the job has no seed: give seed=1, say, for without one it would be another picture each time")
+    try:
+        for k, v in row.items(): _check_setting(None, k, v)
+    except (TypeError, ValueError) as e: raise type(e)(f"{where}{e}") from None
     return row
 
 # %% ../nbs/88_jobs.ipynb #64cb0de3
+@strict
 def write_jobs(
     rows, # from `job_rows`, or dicts of your own
     path, # file name ending in .jsonl; an older file is replaced when the new one is whole
@@ -119,11 +121,12 @@ def write_jobs(
     path = Path(path); rows = [_row(r, f"row {k}: ") for k, r in enumerate(rows, 1)]
     if not rows: raise ValueError("no jobs given: a file needs at least one row")
     if path.suffix != ".jsonl": raise ValueError(f"{path.name!r} does not end in .jsonl")
+    tidy(path.parent/"inputs")
     def aside(v):
         if isinstance(v, list): return [aside(x) for x in v]
         if not isinstance(v, dict): return v
         if v.get("kind") in _BESIDE and "file" in v:
-            file = path.parent/"inputs"/v["sha256"]/f"{v['name']}.safetensors"; file.parent.mkdir(parents=True, exist_ok=True)
+            file = path.parent/"inputs"/v["sha256"]/f"{v['name']}.safetensors"; file.parent.mkdir(parents=True, exist_ok=True); tidy(file.parent)
             if not file.exists():
                 with atomic(file) as tmp: shutil.copyfile(_there(v, path.parent), tmp)
             return v | dict(file=file.relative_to(path.parent).as_posix())
@@ -145,11 +148,13 @@ def _there(v, folder):
     return file
 
 
+@strict
 def read_jobs(
     path, # a file of jobs
 ) -> list: # of dicts
     "The rows of a file of jobs; empty lines are passed over. Raises `ValueError` that names the line, `OSError` for a file that is not there."
     rows = []
+    if not Path(path).is_file(): raise FileNotFoundError(f"no such file {str(path)!r}: write_jobs(rows, path) makes one")
     for k, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip(): continue
         try: row = json.loads(line)
@@ -188,7 +193,7 @@ def _inputs(row, folder):
     "The row with its input pictures in their places."
     def there(v):
         if isinstance(v, dict) and "file" in v:
-            v = {k: x for k, x in v.items() if k != "file"} | dict(png=base64.b64encode((Path(folder)/v["file"]).read_bytes()).decode())
+            v = {k: x for k, x in v.items() if k != "file"} | dict(png=base64.b64encode(inside(folder, v["file"], "the file of jobs").read_bytes()).decode())
         return unpack(v)
     return {k: there(v) for k, v in row.items() if k not in _BESIDE}
 
@@ -205,6 +210,7 @@ def _carries(pipe, row):
         raise _named(row, ValueError(f"it wants {' and '.join(f'{k} {s} at weight {w:g}' if w is not None else f'{k} {s}' for k, s, w in want)}, and this pipe has {has or 'nothing added'}: leave pipe out, and each row gets its own"))
 
 
+@strict
 def run_jobs(
     path, # a file of jobs
     out=None, # the folder for the pictures, made when it is not there; None: the one of the file
@@ -220,14 +226,14 @@ def run_jobs(
     """Draw the jobs of this process that have no picture yet, and write each in one move: a file with a job's name is whole, whatever was killed when.
 
     No process speaks with another, so any launcher and any number of machines will do that share a folder. Raises for a bad row before anything is drawn, and what the drawing function raises, with the row."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1: raise ValueError(f"batch_size must be a whole number of pictures, at least 1, got {shorten(batch_size)}")
+    check_whole("batch_size", batch_size, of="pictures")
     rank, world = _place(rank, world); rows = read_jobs(path); out = Path(path).parent if out is None else Path(out)
     for r in {json.dumps([r.get(k) for k in _BESIDE]): r for r in rows if not (out/job_name(r)).exists()}.values(): _added(r, Path(path).parent) if pipe is None else _carries(pipe, r)
     return _run_jobs(Path(path), out, [*{job_name(r): r for r in rows}.values()], pipe, batch_size, rank, world, device, low_memory, progress)
 
 
 def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, low_memory, progress):
-    out.mkdir(parents=True, exist_ok=True); loaded, checked = (None, None), set()
+    out.mkdir(parents=True, exist_ok=True); tidy(out); loaded, checked = (None, None), set()
     mine = [[r for r in b if not (out/job_name(r)).exists()] for b in _batches(rows, batch_size)[rank::world]]
     from tqdm.auto import tqdm
     with tqdm(total=sum(map(len, mine)), desc=f"process {rank + 1} of {world}" if world > 1 else "jobs", unit="picture", leave=False, disable=not progress) as bar:
@@ -240,24 +246,16 @@ def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, low_memory
             if model not in checked:
                 checked.add(model)
                 for r in (r for b in mine for r in b if r["model"] == model): _check(loaded[1], r)
-            for r, img in zip(batch, _draw_batch(loaded[1], [_inputs(r, path.parent) for r in batch]), strict=True):
-                file = out/job_name(r)
-                for left in out.glob(f".{file.stem}-*.png"): left.unlink(missing_ok=True) # of a killed process
-                save_png(img, file); bar.update()
-                yield r, file
+            imgs = _draw_batch(loaded[1], [_inputs(r, path.parent) for r in batch])
+            paths = [save_png(img, out/job_name(r)) for r, img in zip(batch, imgs, strict=True)] # all, before somebody leaves the loop
+            bar.update(len(paths)); yield from zip(batch, paths)
 
 
 def _check(pipe, row):
     "What the drawing function would refuse when the row's turn comes, hours later perhaps, refused now."
-    most = pipe.scheduler.config.num_train_timesteps; steps = row.get("num_inference_steps", 1)
     try:
-        check_size(pipe, row.get("height"), row.get("width"))
-        if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= most: raise ValueError(f"num_inference_steps must be a whole number between 1 and {most}, got {shorten(steps)}")
-        if "guidance_scale" in row: check_scale(row["guidance_scale"], 1)
-        if "scheduler" in row: get_scheduler(pipe, row["scheduler"])
-        for k in ("guidance_rescale", "strength"):
-            v = row.get(k, 0)
-            if isinstance(v, bool) or not isinstance(v, (int, float)) or not 0 <= v <= 1: raise ValueError(f"{k} must be between 0 and 1, got {shorten(v)}")
+        for k, v in row.items(): _check_setting(pipe, k, v)
+        _check_cell(pipe, row)
     except (TypeError, ValueError) as e: raise _named(row, e) from None
 
 

@@ -9,9 +9,10 @@ __all__ = ['encode', 'decode', 'check_size', 'seeded_noise', 'preview_matrix', '
 
 # %% ../nbs/21_latents.ipynb #fc2e0ab6
 import torch, weakref
-from .core import generators, pick_seeds, shorten, to_pil, to_tensor
+from .core import Room, check_finite, check_whole, generators, in_turn, pick_seeds, shorten, strict, to_pil, to_tensor
 
 
+@strict
 @torch.no_grad()
 def encode(
     pipe, # a diffusers pipeline
@@ -20,18 +21,27 @@ def encode(
     seed=None, # None: the mean of the encoder's distribution; a seed, or k*B seeds or CPU `torch.Generator`s: samples, as diffusers' img2img draws them
     batch_size: int | None = None, # pictures encoded at a time; None: all
 ) -> torch.Tensor: # (B, 4, h, w), or (k*B, 4, h, w) with the k samples of a picture together; scaled to a variance of about 1
-    """Latents of pictures. Raises `ValueError` when a side is no multiple of the autoencoder's factor.
+    """Latents of pictures. Raises `ValueError` when a side is no multiple of the autoencoder's factor, `FloatingPointError` for NaN or inf.
 
     Source: Kingma and Welling 2013 (the distribution); Rombach et al. 2022, appendix G (the scaling)."""
-    x = to_tensor(images) # (B, 3, H, W)
+    x = to_tensor(images); batch_size = check_whole("batch_size", len(x) if batch_size is None else batch_size) # (B, 3, H, W)
     check_size(pipe, *x.shape[-2:])
     gens = [] if seed is None else _generators(seed, len(x))
-    dists = [pipe.vae.encode(part.to(pipe.vae.device, pipe.vae.dtype)).latent_dist for part in x.split(batch_size or len(x))]
-    z = torch.cat([d.mean for d in dists]) # (B, 4, h, w)
+    z, std = _distribution(pipe, x, batch_size) # (B, 4, h, w)
     if gens:
-        k = len(gens) // len(x); std = torch.cat([d.std for d in dists]).repeat_interleave(k, 0)
+        k = len(gens) // len(x); std = std.repeat_interleave(k, 0)
         z = z.repeat_interleave(k, 0) + std * torch.cat([torch.randn(1, *z.shape[1:], generator=g) for g in gens]).to(z)
     return (z - _shift(pipe)) * pipe.vae.config.scaling_factor # (B, 4, h, w)
+
+
+def _distribution(pipe, x, batch_size=None):
+    "Mean and deviation that the encoder gives for pixels (B, 3, H, W), each (B, 4, h, w)."
+    def look(part): d = pipe.vae.encode(part.to(pipe.vae.device, pipe.vae.dtype)).latent_dist; return torch.stack([d.mean, d.std], 1)
+    with in_turn(pipe): return check_finite(torch.cat(_room(pipe, batch_size)(look, x)), "from the autoencoder's encoder", half=_HALF).unbind(1)
+
+
+_HALF = "Autoencoders overflow in half precision: pipe.vae.to(torch.float32) is enough, or load(..., dtype=torch.float32)"
+def _room(pipe, batch_size): return Room(batch_size, "pictures in the autoencoder", lambda: "take smaller pictures" + ("" if getattr(pipe.vae, "use_tiling", False) else ", or turn on pipe.vae.enable_tiling(), which does it tile by tile (not quite the same picture)"))
 
 
 def _generators(seed, n):
@@ -42,6 +52,7 @@ def _generators(seed, n):
     return gens
 
 
+@strict
 @torch.no_grad()
 def decode(
     pipe, # a diffusers pipeline
@@ -50,11 +61,18 @@ def decode(
     batch_size: int | None = None, # pictures decoded at a time; None: all
 ) -> list: # B PIL pictures
     "Pictures of latents. Raises `ValueError` for another shape and `FloatingPointError` for NaN or inf: never a black picture."
-    if not isinstance(latents, torch.Tensor) or latents.ndim != 4 or latents.shape[1] != (c := pipe.vae.config.latent_channels):
-        raise ValueError(f"latents must be a tensor of shape (B, {pipe.vae.config.latent_channels}, h, w), got {tuple(getattr(latents, 'shape', ())) or shorten(latents)}")
-    if not torch.isfinite(latents).all(): raise FloatingPointError(f"{int((~torch.isfinite(latents)).sum())} of {latents.numel()} latent values are NaN or inf ({latents.dtype}): nothing to decode. Load the model in float32")
+    _finite(pipe, latents); batch_size = check_whole("batch_size", len(latents) or 1 if batch_size is None else batch_size)
     z = latents.to(pipe.vae.device, pipe.vae.dtype) / pipe.vae.config.scaling_factor + _shift(pipe)
-    return [im for part in z.split(batch_size or len(z)) for im in to_pil(pipe.vae.decode(part).sample)]
+    def paint(part, rows): return to_pil(check_finite(pipe.vae.decode(part).sample, "from the autoencoder's decoder", rows=rows, half=_HALF))
+    with in_turn(pipe): return [im for part in _room(pipe, batch_size)(paint, z, range(len(z))) for im in part]
+
+
+def _finite(pipe, latents):
+    "Latents that a picture can be made of, or a clear error."
+    c = pipe.vae.config.latent_channels
+    if latents.ndim != 4 or latents.shape[1] != c: raise ValueError(f"latents must be a tensor of shape (B, {c}, h, w), got {tuple(latents.shape)}")
+    if not latents.is_floating_point(): raise ValueError(f"latents must hold floating-point numbers, got {str(latents.dtype).removeprefix('torch.')}")
+    if not torch.isfinite(latents).all(): raise FloatingPointError(f"{int((~torch.isfinite(latents)).sum())} of {latents.numel()} latent values are NaN or inf ({latents.dtype}): nothing to decode. Load the model in float32")
 
 
 def _shift(pipe): return getattr(pipe.vae.config, "shift_factor", None) or 0.
@@ -70,12 +88,14 @@ def check_size(
     sides = []
     for name, px, default in (("height", height, own[0]), ("width", width, own[1])):
         if px is None: sides.append(default); continue
-        if isinstance(px, bool) or not hasattr(px, "__index__") or px < f: raise ValueError(f"{name} must be a whole number of pixels, at least {f}, got {shorten(px)}")
+        px = check_whole(name, px, f, of="pixels")
+        if px > 8192: raise ValueError(f"{name} must be at most 8192 pixels, got {px}")
         if px % f: raise ValueError(f"{name} must be a multiple of {f}, got {px}; the nearest are {px // f * f} and {px // f * f + f}")
         sides.append(px // f)
     return tuple(sides)
 
 # %% ../nbs/21_latents.ipynb #4308a613
+@strict
 def seeded_noise(
     pipe, # a diffusers pipeline
     seeds, # n integers, or n CPU `torch.Generator`s
@@ -85,6 +105,7 @@ def seeded_noise(
 ) -> torch.Tensor: # (n, 4, h, w), standard normal, on the pipe's device and in its dtype
     "The noise that pictures begin with: drawn on the CPU in float32, one generator each (what diffusers' `randn_tensor` does with a list of generators), then moved."
     h, w = check_size(pipe, height, width)
+    if not hasattr(seeds, "__iter__") or not hasattr(seeds, "__len__") or not len(seeds): raise TypeError(f"seeds must be a list with a number, or a generator, for each picture, got {shorten(seeds)}")
     gens = [s if isinstance(s, torch.Generator) else generators(pick_seeds(s))[0] for s in seeds]
     return torch.cat([torch.randn(1, pipe.vae.config.latent_channels, h, w, generator=g) for g in gens]).to(pipe.device, pipe.unet.dtype) # (n, 4, h, w)
 
@@ -92,6 +113,7 @@ def seeded_noise(
 _linear = weakref.WeakKeyDictionary() # one fit for each autoencoder
 
 
+@strict
 @torch.no_grad()
 def preview_matrix(
     pipe, # a diffusers pipeline
@@ -106,11 +128,12 @@ def preview_matrix(
     return _linear[pipe.vae]
 
 
+@strict
 def preview(
     pipe, # a diffusers pipeline
     latents: torch.Tensor, # (B, 4, h, w)
 ) -> list: # B PIL pictures of w x h pixels
     "Small pictures of latents by one matrix product, for watching a run without decoding."
-    m = preview_matrix(pipe)
+    _finite(pipe, latents); m = preview_matrix(pipe)
     z = latents.detach().float().cpu()
     return to_pil(torch.einsum("bchw,cd->bdhw", z, m[:-1]) + m[-1].view(1, 3, 1, 1))

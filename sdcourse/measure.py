@@ -16,8 +16,10 @@ from typing import NamedTuple
 import numpy as np, torch
 import sdcourse
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, dyed, load_icons, plain, plural, premultiply, recolor, scene, stands_out, _NO_COUNT, _OBJECTS, _OUTDOORS
-from .core import atomic, generators, shorten, strict, to_rgb, to_tensor, write_manifest
-from .models import load, verify
+from .core import Room, atomic, keeping, shorten, strict, to_rgbs, to_tensor, write_manifest
+from .files import read_weights, verify
+from .generate import txt2img
+from .models import load
 from .train_judge import JudgeNet
 
 # %% ../nbs/50_measure.ipynb #c94bf1b4
@@ -39,7 +41,9 @@ class Judge:
     ):  # float (B, 3, 64, 64) in [-1, 1]
         "The pictures as the judge wants them; larger ones are reduced by area."
         from PIL import Image
-        return to_tensor([im if im.size == (64, 64) else im.resize((64, 64), Image.Resampling.BOX) for im in map(to_rgb, images)])
+        return to_tensor([im if im.size == (64, 64) else im.resize((64, 64), Image.Resampling.BOX) for im in to_rgbs(images)])
+
+    def _room(self): return Room(128, "pictures before the judge", lambda: "close other programs")
 
     @torch.inference_mode()
     def features(
@@ -47,7 +51,7 @@ class Judge:
         images, # PIL pictures
     ):  # float (B, 192), each of length 1
         "The judge's description of each picture, before it puts names to it."
-        return torch.cat([torch.nn.functional.normalize(self.net.features(self.pixels(images[k:k + 128])), dim=1) for k in range(0, len(images), 128)])
+        return torch.cat(self._room()(lambda some: torch.nn.functional.normalize(self.net.features(self.pixels(some)), dim=1), images))
 
     @torch.inference_mode()
     def __call__(
@@ -55,7 +59,7 @@ class Judge:
         images, # PIL pictures
     ) -> dict: # facet: float (B, classes), probabilities
         "How sure the judge is of each answer, facet by facet."
-        outs = [self.net(self.pixels(images[k:k + 128])) for k in range(0, len(images), 128)]
+        outs = self._room()(lambda some: self.net(self.pixels(some)), images)
         return {k: (torch.cat([o[k] for o in outs]) / self.exam[k]["temperature"]).softmax(1) for k in self.classes}
 
     def verdicts(
@@ -72,10 +76,10 @@ def load_judge(
     folder=JUDGE, # judge.safetensors, judge.json and manifest.json
 ) -> Judge:
     "The judge, from disk. Raises `OSError` that names the file, the expected and the found hash, and the remedy, when a byte is wrong."
-    from safetensors.torch import load_file
     folder = Path(folder); verify(folder); info = json.loads((folder/"judge.json").read_text(encoding="utf-8"))
     with torch.random.fork_rng(devices=[]): net = JudgeNet(info["classes"])
-    net.load_state_dict({k: v.float() for k, v in load_file(folder/"judge.safetensors").items()}, strict=False)
+    shapes = {k: v.shape for k, v in net.state_dict().items() if "num_batches" not in k}
+    net.load_state_dict({k: v.float() for k, v in read_weights(folder/"judge.safetensors", shapes).items()}, strict=False)
     return Judge(net.eval().requires_grad_(False), info["classes"], info["exam"])
 
 # %% ../nbs/50_measure.ipynb #dee740e6
@@ -233,9 +237,8 @@ def draw_batch(
     guidance_scale: float = 5., # 1 is off
     num_inference_steps: int = 25, # of the pipeline's own scheduler
 ) -> list: # PIL pictures
-    "The pictures of one batch, by the plain diffusers pipeline."
-    pipe.set_progress_bar_config(disable=True)
-    return pipe(prompts, generator=generators(seeds), guidance_scale=guidance_scale, num_inference_steps=num_inference_steps).images
+    "The pictures of one batch, by `txt2img`: those of the plain diffusers pipeline, but never of NaN, and fewer at a time where memory runs out."
+    return txt2img(pipe, prompts, seed=list(seeds), guidance_scale=guidance_scale, num_inference_steps=num_inference_steps)
 
 
 @strict
@@ -252,8 +255,9 @@ def draw_prompts(
 ) -> list: # len(prompts) * n PIL pictures, the n of a prompt together
     "Draw every prompt `n` times."
     texts = [p["prompt"] for p in prompts for _ in range(n)]; seeds = list(range(seed, seed + len(texts))); out = []
-    for k in range(0, len(texts), batch_size):
-        out += (draw or draw_batch)(pipe, texts[k:k + batch_size], seeds[k:k + batch_size], guidance_scale=guidance_scale, num_inference_steps=num_inference_steps)
+    with keeping(out):
+        for k in range(0, len(texts), batch_size):
+            out += (draw or draw_batch)(pipe, texts[k:k + batch_size], seeds[k:k + batch_size], guidance_scale=guidance_scale, num_inference_steps=num_inference_steps)
     return out
 
 

@@ -10,7 +10,7 @@ __all__ = ['move_2d', 'move_3d', 'match_color', 'video_frames', 'depth_model']
 # %% ../nbs/87b_motion.ipynb #5d8c65b0
 import math, torch
 from PIL import Image
-from .core import shorten, strict, to_pil, to_rgb, to_tensor
+from .core import check_whole, shorten, strict, to_pil, to_rgb, to_tensor
 
 _BORDERS, _SAMPLINGS = ("reflect", "replicate", "wrap"), ("bicubic", "bilinear", "nearest")
 
@@ -18,11 +18,6 @@ _BORDERS, _SAMPLINGS = ("reflect", "replicate", "wrap"), ("bicubic", "bilinear",
 def _choice(name, value, of):
     if value not in of: raise ValueError(f"{name} must be one of {', '.join(map(repr, of))}, got {shorten(value)}")
     return value
-
-
-def _finite(**numbers):
-    for k, v in numbers.items():
-        if isinstance(v, bool) or not isinstance(v, (int, float)) or not math.isfinite(v): raise ValueError(f"{k} must be a finite number, got {shorten(v)}")
 
 
 def _grid(H, W):
@@ -62,7 +57,6 @@ def move_2d(
     sampling: str = "bicubic", # between pixels: "bicubic", "bilinear" or "nearest"
 ):  # PIL.Image in RGB, of the same size
     "The picture zoomed and turned about its middle, then shifted, in one resampling. Raises `ValueError` for a zoom that is not above 0 or an unknown word."
-    _finite(zoom=zoom, angle=angle, translation_x=translation_x, translation_y=translation_y)
     if zoom <= 0: raise ValueError(f"zoom must be above 0 (1 stays, 1.05 goes in, 0.95 out), got {zoom}")
     return _warp_2d(img, _matrix_2d(zoom, angle, translation_x, translation_y), _choice("border", border, _BORDERS), _choice("sampling", sampling, _SAMPLINGS))
 
@@ -81,7 +75,8 @@ def _depth_of(img, depth):
     "The depth map of a picture, checked: float64 (H, W)."
     if depth is None: return torch.ones(img.height, img.width, dtype=torch.float64)
     d = depth(img) if callable(depth) else depth
-    d = torch.as_tensor(d, dtype=torch.float64, device="cpu").detach()
+    try: d = torch.as_tensor(d, dtype=torch.float64, device="cpu").detach()
+    except (TypeError, ValueError, RuntimeError): raise TypeError(f"depth must be distances (H, W) or a function that gives them, got {shorten(d)}") from None
     if tuple(d.shape) != (img.height, img.width): raise ValueError(f"depth must give one number for each pixel, shape ({img.height}, {img.width}), got {tuple(d.shape)}")
     if not (torch.isfinite(d).all() and (d > 0).all()): raise ValueError(f"depth must be finite and above 0 (1 is the distance at which one unit of translation is one pixel), got {d.min():g} to {d.max():g}")
     return d
@@ -118,7 +113,6 @@ def move_3d(
 
     What was hidden behind something near is not known; the picture is stretched there. Raises `ValueError` for a depth that is not above 0 everywhere, or a camera that goes through the scene.
     Source: the pinhole camera (Hartley and Zisserman, Multiple View Geometry, section 6.1)."""
-    _finite(translation_x=translation_x, translation_y=translation_y, translation_z=translation_z, rotation_3d_x=rotation_3d_x, rotation_3d_y=rotation_3d_y, rotation_3d_z=rotation_3d_z, fov=fov)
     if not 0 < fov < 180: raise ValueError(f"fov must be between 0 and 180 degrees, got {fov}")
     img = to_rgb(img); m = _matrix_3d(translation_x, translation_y, translation_z, rotation_3d_x, rotation_3d_y, rotation_3d_z)
     return _warp_3d(img, m, _depth_of(img, depth), fov, _choice("border", border, _BORDERS), _choice("sampling", sampling, _SAMPLINGS))
@@ -161,6 +155,7 @@ def match_color(
 from pathlib import Path
 from PIL import ImageOps
 from .core import check_device
+from .files import hub_model
 from .models import DEPTH_MODELS
 
 
@@ -174,7 +169,7 @@ def video_frames(
     "The frames of a film, one after the other, at constant memory. Raises `FileNotFoundError`, and `OSError` for a file that is no film."
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f"no film {path}")
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1: raise ValueError(f"every must be a whole number, at least 1, got {shorten(every)}")
+    check_whole("every", every)
     return _read_film(path, size, every)
 
 
@@ -206,10 +201,10 @@ def depth_model(
     if isinstance(name, str):
         if name not in DEPTH_MODELS: raise ValueError(f"unknown depth model {name!r}; known: {', '.join(DEPTH_MODELS)}")
         from transformers import pipeline
-        run, label = pipeline("depth-estimation", model=DEPTH_MODELS[name]["ids"][0], device=check_device(device)), name
+        run, label = pipeline("depth-estimation", model=str(hub_model(DEPTH_MODELS[name]["ids"][0])), device=check_device(device), trust_remote_code=False, model_kwargs=dict(use_safetensors=True)), name
     else: run, label = name, type(name).__name__
     def depth(img):
-        d = torch.as_tensor(run(to_rgb(img))["predicted_depth"]).detach().double().cpu().squeeze() # larger is nearer
+        img = to_rgb(img); d = torch.as_tensor(run(img)["predicted_depth"]).detach().double().cpu().squeeze() # larger is nearer
         d = torch.nn.functional.interpolate(d[None, None], (img.height, img.width), mode="bilinear", align_corners=False)[0, 0]
         d = (d - d.min()) / (d.max() - d.min()).clamp(min=1e-9)
         return 1 / (1 / far + (1 / near - 1 / far) * d)

@@ -13,21 +13,21 @@ import itertools, re, torch
 from contextlib import contextmanager
 from fastcore.meta import delegates
 from .augment import HUES, PALETTE, SCENES, dyed, plural
-from .core import nearest, shorten, strict
+from .core import Room, check_finite, check_number, check_whole, in_turn, nearest, shorten, strict
 from .generate import txt2img
 from .latents import seeded_noise
 from .show import labelled_grid
-from .text import _prompts, embed, tokenize, tokens
+from .text import _prompts, embed, tokenize
 
 STYLE_WORDS = dict(noto="glossy cartoon", fluent="bright flat", fluent3d="3d render", mono="black and white icon", pixel="pixel art", sketch="pencil sketch") # the styles of `augment.STYLES` in words
 
 
 @strict
 def recipe(
-    raw: str, # what is to be seen: "a lighthouse on a cliff"
+    raw, # what is to be seen: "a lighthouse on a cliff"
     *,
-    style: str = "", # how it is made: "oil painting"
-    artist: str = "", # in whose manner: "Katsushika Hokusai"
+    style="", # how it is made: "oil painting"
+    artist="", # in whose manner: "Katsushika Hokusai"
     details="", # what else: "sunset, high detail", or a list of such
 ) -> str: # the prompt
     "A prompt in the order of the field: raw prompt, style, artist, details. Best for models that were trained on captions from the web."
@@ -125,6 +125,7 @@ def _change(prompt, old, new):
     return re.sub(r"\s*,(\s*,)*\s*", ", ", re.sub(r"\s+", " ", text)).strip(" ,")
 
 # %% ../nbs/10_prompts.ipynb #a0259705
+@strict
 def weigh(
     pipe, # a diffusers pipeline
     prompts, # a string, or a list of B strings, in compel's grammar: "a (red)1.5 fox", "a (red fox)0.5 in the snow", "red++", "snow-"
@@ -141,10 +142,11 @@ def weigh(
     level = logging.get_verbosity(); logging.set_verbosity_error() # it would print that the prompt is long, without saying what is lost
     try:
         read = Compel(tokenizer=pipe.tokenizer, text_encoder=pipe.text_encoder, device=pipe.text_encoder.device)
-        with torch.no_grad(): return torch.cat([read(p) for p in prompts]).to(pipe.text_encoder.dtype)
+        with torch.no_grad(), in_turn(pipe): return check_finite(torch.cat([read(p) for p in prompts]).to(pipe.text_encoder.dtype), "in the embeddings", what="prompt")
     finally: logging.set_verbosity(level)
 
 # %% ../nbs/10_prompts.ipynb #860c8251
+@strict
 def mix(
     pipe, # a diffusers pipeline
     a: str, # the prompt at t = 0
@@ -159,6 +161,7 @@ def mix(
     return (1 - t) * h[0] + t * h[1]
 
 # %% ../nbs/10_prompts.ipynb #3a43dd3e
+@strict
 @contextmanager
 def swap_token(
     pipe, # a diffusers pipeline
@@ -170,14 +173,15 @@ def swap_token(
     """Within the block, `word` means `by`: a forward hook on the table of token vectors puts another vector in its place. No weight is changed, and after the block, or an error in it, all is as before.
 
     Raises `ValueError` for a word of several tokens, with its pieces, or a vector of another size. Source: Gal et al. 2022, "An Image is Worth One Word" (section 4), which learns such vectors."""
-    table = pipe.text_encoder.get_input_embeddings(); here = table.weight
+    table = pipe.text_encoder.get_input_embeddings(); share = check_number("share", share, 0, 1); here = table.weight
     old = _token(pipe, word)
     new = here[_token(pipe, by)].detach() if isinstance(by, str) else by.detach().to(here) if isinstance(by, torch.Tensor) else None
     if new is None or new.shape != here.shape[1:]: raise ValueError(f"by must be a word or a vector of {here.shape[1]} numbers, got {shorten(tuple(by.shape) if isinstance(by, torch.Tensor) else by)}")
     vector = torch.lerp(here[old].detach(), new, float(share))
-    hook = table.register_forward_hook(lambda module, args, out: torch.where((args[0] == old)[..., None], vector.to(out), out))
-    try: yield vector
-    finally: hook.remove()
+    with in_turn(pipe): # else the word would mean something else in another thread, too
+        hook = table.register_forward_hook(lambda module, args, out: torch.where((args[0] == old)[..., None], vector.to(out), out))
+        try: yield vector
+        finally: hook.remove()
 
 
 def _token(pipe, word):
@@ -191,6 +195,7 @@ def _token(pipe, word):
 MADE_UP = "blick florp zorp quimble snarfle vorpal dringle plozz wibble trindle kweezle nurbit splunk grue jabber tunkle".split() # words that no caption holds
 
 
+@strict
 @torch.no_grad()
 def knows(
     pipe, # a diffusers pipeline
@@ -205,12 +210,13 @@ def knows(
 
     It tells words that the model was taught from others, not whether it draws them well; a word of known pieces may move it, too. Raises as `embed`, and `ValueError` for a template without a place for the word."""
     if "{}" not in template: raise ValueError(f"template must hold {{}} where the word goes, got {shorten(template)}")
-    words = _prompts(words, "word"); ask = words + [w for w in MADE_UP if w not in words]
-    h = embed(pipe, [template.format(w) for w in ask]); noise = seeded_noise(pipe, range(n)); moved = 0
+    words = _prompts(words, "word"); t = [check_whole("a timestep of t", step, 0, pipe.scheduler.config.num_train_timesteps - 1) for step in (t if isinstance(t, (list, tuple, range)) else [t])]; check_whole("n", n), check_whole("batch_size", batch_size); ask = words + [w for w in MADE_UP if w not in words]
+    h = embed(pipe, [template.format(w) for w in ask]); noise = seeded_noise(pipe, range(n)); moved = 0; room = Room(batch_size, "rows of the UNet", lambda: "free memory, another notebook's say")
     made = [k for k, w in enumerate(ask) if w in MADE_UP]
     for step in t:
         x, hs = noise.repeat(len(ask), 1, 1, 1), h.repeat_interleave(n, 0)
-        eps = torch.cat([pipe.unet(a, step, encoder_hidden_states=b).sample for a, b in zip(x.split(batch_size), hs.split(batch_size))]).float().view(len(ask), -1) # (words, n*4*h*w)
+        with in_turn(pipe): eps = torch.cat(room(lambda a, b: pipe.unet(a, step, encoder_hidden_states=b).sample, x, hs))
+        eps = check_finite(eps.view(len(ask), -1), f"in the prediction at timestep {step:g}", what="word").float() # (words, n*4*h*w)
         base = torch.stack([eps[[m for m in made if m != k]].mean(0) for k in range(len(ask))]) # a made-up word is compared with the others
         moved = moved + (eps - base).norm(dim=1) / eps.norm(dim=1) / len(t)
     most = float(moved[made].max())

@@ -8,9 +8,9 @@ Docs: https://sdcourse.github.io/sdcourse/record.html.md"""
 __all__ = ['pack', 'unpack', 'versions', 'stamp', 'fingerprint', 'machine_of', 'numbers_hash', 'added_to']
 
 # %% ../nbs/84_record.ipynb #c3060b15
-import base64, hashlib, io, json, zlib
+import base64, hashlib, io, json, math, zlib
 from functools import lru_cache
-from .core import shorten
+from .core import as_seen, read_picture, shorten, to_rgb
 
 
 def pack(
@@ -20,7 +20,8 @@ def pack(
     import torch
     from PIL import Image
     if isinstance(value, Image.Image):
-        if value.mode not in ("RGB", "L", "1", "RGBA"): value = value.convert("RGBA" if "A" in value.getbands() or "transparency" in value.info else "RGB")
+        value = as_seen(value)
+        if value.mode not in ("RGB", "L", "1", "RGBA"): value = value.convert("RGBA") if value.has_transparency_data else to_rgb(value)
         bare = value.copy(); bare.info = {} # what the picture itself carries is a recipe of its own
         bare.save(f := io.BytesIO(), "PNG")
         return dict(kind="picture", size=list(value.size), mode=value.mode, sha256=hashlib.sha256(value.tobytes()).hexdigest(), png=base64.b64encode(f.getvalue()).decode())
@@ -39,16 +40,17 @@ def unpack(
 ): # the value, with pictures and tensors in their places
     "Undo `pack`. Raises `ValueError` where a picture or tensor is damaged."
     import torch
-    from PIL import Image
     if isinstance(value, list): return [unpack(v) for v in value]
     if not isinstance(value, dict): return value
     if value.get("kind") not in ("picture", "tensor"): return {k: unpack(v) for k, v in value.items()}
     try:
-        if value["kind"] == "picture": res = Image.open(io.BytesIO(base64.b64decode(value["png"]))); res.load(); res = res.convert(value["mode"]); raw = res.tobytes()
+        if value["kind"] == "picture": res = read_picture(base64.b64decode(value["png"]), name="it").convert(value["mode"]); raw = res.tobytes()
         else:
-            raw = zlib.decompress(base64.b64decode(value["zlib"]))
-            dtype = getattr(torch, value["dtype"]); res = (torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)).reshape(value["shape"])
-    except (KeyError, ValueError, TypeError, OSError, AttributeError, RuntimeError, zlib.error) as e: raise ValueError(f"the {value['kind']} in this recipe cannot be read: {type(e).__name__}: {shorten(str(e))}") from None
+            dtype = getattr(torch, value["dtype"]); size = math.prod(value["shape"]) * dtype.itemsize
+            if size > 1 << 28: raise ValueError(f"too large: {size} bytes")
+            raw = zlib.decompressobj().decompress(base64.b64decode(value["zlib"]), max(1, size + 1)) # never more than it says
+            res = (torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)).reshape(value["shape"])
+    except (KeyError, ValueError, TypeError, OSError, AttributeError, RuntimeError, SyntaxError, zlib.error) as e: raise ValueError(f"the {value['kind']} in this recipe cannot be read: {type(e).__name__}: {shorten(str(e))}") from None
     if (got := hashlib.sha256(raw).hexdigest()) != value.get("sha256"): raise ValueError(f"the {value['kind']} in this recipe is damaged: expected sha256 {value.get('sha256')}, found {got}")
     return res
 

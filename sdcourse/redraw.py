@@ -11,7 +11,7 @@ __all__ = ['SKETCHES', 'start_step', 'img2img', 'Likeness', 'likeness', 'open_pi
 import json, math
 from typing import NamedTuple
 import torch
-from .core import generators, pick_seeds, shorten, strict, to_rgb
+from .core import atomic, check_whole, generators, read_picture, shorten, strict, to_mask, to_rgb, to_rgbs
 from .generate import _draw, _seeds
 from .latents import check_size, encode
 from .models import suits
@@ -20,14 +20,13 @@ from .text import _prompts
 
 
 def start_step(
-    strength: float, # 0 to 1: the part of the steps that is run
-    num_inference_steps: int, # steps of the whole schedule
+    strength, # 0 to 1: the part of the steps that is run
+    num_inference_steps, # steps of the whole schedule
 ) -> int: # the first step to run
     """`steps - int(steps * strength)`, as diffusers counts. Raises `ValueError` where no step would run, with the strength or the number of steps that would.
 
     Source: `StableDiffusionImg2ImgPipeline.get_timesteps` of diffusers."""
-    n = num_inference_steps
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1: raise ValueError(f"num_inference_steps must be a whole number, at least 1, got {shorten(n)}")
+    n = check_whole("num_inference_steps", num_inference_steps)
     if isinstance(strength, (bool, str)) or not hasattr(strength, "__float__"): raise TypeError(f"strength must be a number between 0 and 1, got {shorten(strength)}")
     s = float(strength)
     if not 0 <= s <= 1: raise ValueError(f"strength must be between 0 (keep the picture) and 1 (keep next to nothing), got {s:g}")
@@ -67,10 +66,9 @@ def img2img(
     Source: Meng et al. 2021, "SDEdit: Guided Image Synthesis and Editing with Stochastic Differential Equations", algorithm 1."""
     prompts = _prompts(prompt); images = list(image) if isinstance(image, (list, tuple)) else [image]
     if not images: raise ValueError("no pictures given")
-    recipes = [_recipe(im) for im in images]; images = [to_rgb(im) for im in images]
+    recipes = [_recipe(im) for im in images]; images = to_rgbs(images)
     if len(sizes := {im.size for im in images}) > 1: raise ValueError(f"the pictures of one call must have one size, got {sorted(sizes)}: bring them to one with fit_picture(image, pipe)")
-    try: check_size(pipe, images[0].height, images[0].width)
-    except ValueError as e: raise ValueError(f"a picture of {images[0].width}x{images[0].height} pixels does not fit this model ({e}): bring it to a size with fit_picture(image, pipe)") from None
+    _fits(pipe, images[0])
     prompts = prompts * len(images) if len(prompts) == 1 else prompts
     if len(images) not in (1, len(prompts)): raise ValueError(f"{len(images)} pictures for {len(prompts)} prompts: give a single one of either, or as many pictures as prompts")
     seeds = _seeds(seed, n, len(prompts)); total = len(seeds)
@@ -87,6 +85,12 @@ def img2img(
     return _draw(pipe, "img2img", prompts, negative_prompt=negative_prompt, n=n, seed=seeds, num_inference_steps=steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale, guidance_interval=guidance_interval,
                  scheduler=scheduler, eta=eta, batch_size=batch_size, progress=progress, prompt_embeds=prompt_embeds, negative_prompt_embeds=negative_prompt_embeds, latents=latents, after=after,
                  generators=gens, init=init, start=starts, more=more)
+
+
+def _fits(pipe, img):
+    "A size that the model takes, or a clear error."
+    try: check_size(pipe, img.height, img.width)
+    except ValueError as e: raise ValueError(f"a picture of {img.width}x{img.height} pixels does not fit this model ({e}): bring it to a size with fit_picture(image, pipe)") from None
 
 
 def _recipe(img):
@@ -118,9 +122,8 @@ def likeness(
 ) -> list: # of `Likeness`, one for each picture
     "How close pictures are to another: in their pixels, and in what a trained eye sees in them. Raises `ValueError` when sizes differ."
     import numpy as np
-    from PIL import Image
     from sdcourse.measure import load_judge
-    a = [to_rgb(im) for im in ([images] if isinstance(images, Image.Image) else images)]; b = [to_rgb(im) for im in ([to] if isinstance(to, Image.Image) else to)]
+    a, b = to_rgbs(images), to_rgbs(to)
     if len(b) not in (1, len(a)): raise ValueError(f"{len(a)} pictures to compare with {len(b)}: give a single one, or one for each")
     if wrong := [f"{x.width}x{x.height} with {y.width}x{y.height}" for x, y in zip(a, b * len(a) if len(b) == 1 else b) if x.size != y.size]: raise ValueError(f"only pictures of one size can be compared, not {wrong[0]}: bring them to one with fit_picture(image, size)")
     if not a: return []
@@ -129,7 +132,7 @@ def likeness(
     return [Likeness(float(np.abs(np.asarray(x, float) - np.asarray(y, float)).mean()), c) for x, y, c in zip(a, b * len(a) if len(b) == 1 else b, cos)]
 
 # %% ../nbs/13_img2img.ipynb #23053488
-import hashlib, os, tempfile, sdcourse
+import hashlib, os, sdcourse
 from pathlib import Path
 
 SKETCHES = {p.stem: p for p in sorted((Path(sdcourse.__file__).resolve().parent/"sketches").glob("*.png"))} # name: file
@@ -137,62 +140,60 @@ SKETCHES = {p.stem: p for p in sorted((Path(sdcourse.__file__).resolve().parent/
 
 @strict
 def open_picture(
-    source, # a name of `SKETCHES`, a file, an address that begins with http:// or https://, or a PIL picture
+    source, # a name of `SKETCHES`, a file, its bytes, an address that begins with http:// or https://, or what `to_rgb` takes
     *,
+    mask: bool = False, # True: it is a mask, see `to_mask`
+    background="white", # the colour behind transparent pixels; of a mask they are kept
+    frame: int | None = None, # which picture of a file that holds several, from 0; None: there must be only one
     sha256: str | None = None, # what the file's SHA-256 must be (64 hexadecimal digits); None: not checked
     cache=None, # folder for what was fetched; None: `sdcourse/pictures` in the user's cache folder
     timeout: float = 30., # seconds without an answer after which fetching is given up
-): # PIL.Image in RGB, which keeps its recipe if it has one
-    """A picture from anywhere, as `to_rgb` sees it. What comes from an address is kept and fetched only once; with `sha256=`, only if it is the right one.
+): # PIL.Image in RGB, which keeps its recipe if it has one; of a mask in L, 0 and 255
+    """A picture from anywhere, as `read_picture` and `to_rgb` see it. What comes from an address is kept and fetched only once; with `sha256=`, only if it is the right one.
 
     Raises `ValueError` for a wrong hash or what is no picture, `OSError` for what cannot be read or fetched; nothing wrong is ever kept."""
-    from PIL import Image
-    if isinstance(source, Image.Image): return _rgb(source)
+    def look(img): return to_mask(img) if mask else _rgb(img, background)
+    if hasattr(source, "info") or hasattr(source, "dtype"): return look(source)
+    if isinstance(source, bytes): return look(read_picture(source, frame=frame))
     if not isinstance(source, (str, os.PathLike)): raise TypeError(f"a picture is a name, a file, an address or a PIL picture, got {shorten(source)} ({type(source).__name__})")
     if sha256 is not None and (not isinstance(sha256, str) or len(sha256) != 64 or set(sha256.lower()) - set("0123456789abcdef")): raise ValueError(f"sha256 must be 64 hexadecimal digits, got {shorten(sha256)}")
     if str(source) in SKETCHES: path = SKETCHES[str(source)]
-    elif str(source).startswith(("http://", "https://")): return _fetch(str(source), sha256, cache, timeout)
+    elif str(source).startswith(("http://", "https://")): return _fetch(str(source), sha256, cache, timeout, frame, look)
     elif "://" in str(source): raise ValueError(f"{shorten(source)}: only http:// and https:// can be fetched; of a file, give the path")
     else: path = Path(source).expanduser()
-    if not path.is_file(): raise FileNotFoundError(f"no picture {str(source)!r}: there is no such file, and the sketches of the package are {', '.join(SKETCHES)}")
-    return _checked(path, sha256, str(source))
+    if not path.exists(): raise FileNotFoundError(f"no picture {str(source)!r}: there is no such file, and the sketches of the package are {', '.join(SKETCHES)}")
+    return look(_checked(path, sha256, str(source), frame))
 
 
-def _fetch(url, sha256, cache, timeout):
+def _fetch(url, sha256, cache, timeout, frame, look):
     "The picture behind an address, from the cache where it is there and right."
     from urllib.error import HTTPError
     from fastdownload import download_url
     folder = Path(cache).expanduser() if cache is not None else Path(os.environ.get("XDG_CACHE_HOME") or Path.home()/".cache")/"sdcourse/pictures"
     kept = folder/hashlib.sha256(url.encode()).hexdigest()[:32]
     if kept.is_file():
-        try: return _checked(kept, sha256, url)
+        try: return look(_checked(kept, sha256, url, frame))
         except (ValueError, OSError): pass # another picture than is wanted now, or damaged: fetch it again
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as tmp: # what is not finished or not right goes with it
-        new = Path(tmp)/"picture"
+    with atomic(kept) as new: # what is not finished or not right never gets there
         try: download_url(url, new, timeout=timeout, show_progress=False)
         except HTTPError as e: raise OSError(f"{url} cannot be fetched: the server answers {e.code} {str(e.msg).splitlines()[0] if e.msg else ''}. Check the address") from None
         except (OSError, ValueError) as e: raise OSError(f"{url} cannot be fetched: {getattr(e, 'reason', None) or e}. Check the address and the network") from None
-        img = _checked(new, sha256, url)
-        os.replace(new, kept)
+        img = look(_checked(new, sha256, url, frame))
     return img
 
 
-def _checked(path, sha256, name):
+def _checked(path, sha256, name, frame):
     "The picture in a file, if its hash is right and it is one."
-    from PIL import Image, UnidentifiedImageError
-    data = path.read_bytes(); got = hashlib.sha256(data).hexdigest()
-    if sha256 is not None and got != sha256.lower(): raise ValueError(f"{name} is not the file that was meant: expected sha256 {sha256.lower()}, found {got} ({len(data)} bytes). Look at it before you use it; sha256=None takes what comes")
-    try:
-        with Image.open(path) as img: img.load()
-        return _rgb(img)
-    except UnidentifiedImageError: raise ValueError(f"{name} is no picture that Pillow can read: it begins with {data[:24]!r}") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as e: raise ValueError(f"{name} is a damaged picture, or too large a one: {e}") from None
+    if sha256 is not None and path.is_file():
+        data = path.read_bytes(); got = hashlib.sha256(data).hexdigest()
+        if got != sha256.lower(): raise ValueError(f"{name} is not the file that was meant: expected sha256 {sha256.lower()}, found {got} ({len(data)} bytes). Look at it before you use it; sha256=None takes what comes")
+    return read_picture(path, name=name, frame=frame)
 
 
-def _rgb(img):
+def _rgb(img, background):
     "RGB, and of all that a picture carries only its recipe."
-    out = to_rgb(img); out.info = {k: v for k, v in img.info.items() if k == "sdcourse"}
+    out = to_rgb(img, background); out.info = {k: v for k, v in getattr(img, "info", {}).items() if k == "sdcourse"}
     return out
 
 # %% ../nbs/13_img2img.ipynb #3275e509

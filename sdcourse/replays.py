@@ -8,12 +8,12 @@ Docs: https://sdcourse.github.io/sdcourse/replay.html.md"""
 __all__ = ['MODES', 'NOTES', 'recipe_of', 'said_added', 'replay', 'replay_report', 'history']
 
 # %% ../nbs/19_replay.ipynb #31de81be
-import base64, hashlib, html, inspect, io, json, os, warnings
+import base64, hashlib, html, inspect, io, json, os, re, warnings
 from itertools import islice
 from pathlib import Path
 import numpy as np, sdcourse
 from PIL import Image
-from .core import nearest, shorten, strict
+from .core import nearest, read_picture, shorten, strict, to_rgb
 from .models import MODELS, SCHEDULERS, load
 from .record import added_to, fingerprint, machine_of, unpack, versions
 from .show import read_settings
@@ -38,7 +38,7 @@ NOTES = {"mode", "model", "weights", "machine", "versions", "batch", "scheduler_
 def recipe_of(
     img, # a PIL picture, or a file
 ) -> dict: # {"mode": ..., its keywords: ..., "model": ..., "weights": ..., "machine": ..., "versions": ...}
-    "The recipe that a picture carries. Raises `ValueError` for a picture without one, or with one that is damaged, `OSError` for a file that is no picture."
+    "The recipe that a picture carries. Raises `ValueError` for a picture without one, or with one that is damaged, and for a file that is no picture."
     if isinstance(img, (str, os.PathLike)): name, recipe = Path(img).name, read_settings(img)
     elif isinstance(img, Image.Image):
         name, recipe = "this picture", img.info.get("sdcourse")
@@ -63,8 +63,11 @@ def _scheduler(name, config):
     "The recorded scheduler, with the noise schedule it had."
     import diffusers
     cls = getattr(diffusers, SCHEDULERS[name][0] if name in SCHEDULERS else str(name), None)
-    if cls is None: raise ValueError(f"the recipe's scheduler {shorten(name)} is none of diffusers {versions()['diffusers']}: it was made with {name} of another version or of your own, and cannot be replayed")
-    return cls(**config)
+    if not str(name in SCHEDULERS and SCHEDULERS[name][0] or name).endswith("Scheduler") or not hasattr(cls, "add_noise"): raise ValueError(f"the recipe's scheduler {shorten(name)} is none of diffusers {versions()['diffusers']}: it was made with {name} of another version or of your own, and cannot be replayed")
+    try:
+        if not 0 < int(config.get("num_train_timesteps", 1000)) <= 100_000: raise ValueError(f"num_train_timesteps={shorten(config['num_train_timesteps'])}")
+        return cls(**config)
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError, NotImplementedError) as e: raise ValueError(f"the recipe is damaged: its scheduler_config is none of {cls.__name__} ({shorten(str(e), 120)})") from None
 
 
 def _keywords(recipe, f, exact):
@@ -79,6 +82,7 @@ def _keywords(recipe, f, exact):
     if "scheduler_config" in recipe: kw["scheduler"] = _scheduler(kw.get("scheduler"), recipe["scheduler_config"])
     batch, make = recipe.get("batch"), MODES[recipe["mode"]][1]
     if not (batch and make and exact): return kw, 0
+    if not isinstance(batch, dict) or any(isinstance(v, bool) or not isinstance(v, int) or not 0 <= v <= 4096 for k, v in batch.items() if k in ("n", "prompts", "negatives", "images", "of", "at")): raise ValueError(f"the recipe is damaged: its batch says {shorten(batch)}")
     try: return make(kw, batch)
     except (KeyError, TypeError) as e: raise ValueError(f"the recipe is damaged: its batch says {shorten(batch)} ({type(e).__name__}: {e})") from None
 
@@ -111,7 +115,7 @@ def replay(
     name, want = recipe.get("model"), recipe.get("weights"); added = recipe.get("added") or []
     if pipe is None:
         if added: raise ValueError(f"this picture was drawn with {' and '.join(map(said_added, added))} in the model {shorten(name)}, which a recipe names and does not hold: load the model, load_trained() its folder into it, and give that: replay(img, pipe=...)")
-        if name not in MODELS and "/" not in str(name): raise ValueError(f"the recipe's model {shorten(name)} is none of load()'s names: it was a folder or a pipeline of your own. Give it: replay(img, pipe=load(folder))")
+        if not isinstance(name, str) or name not in MODELS and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name): raise ValueError(f"the recipe's model {shorten(name)} is none of load()'s names: it was a folder or a pipeline of your own. Give it: replay(img, pipe=load(folder))")
         pipe = load(name); give = "give the right pipe: replay(img, pipe=...), which also draws with another"
         if want and (got := fingerprint(pipe)) != want: raise ValueError(f"the recipe was made with weights {want} of model {name!r}, and the model of this name here has {got}: another version, or trained on since; {give}")
     elif list(map(_known, added)) != list(map(_known, has := added_to(pipe))): warnings.warn(f"the recipe was made with {' and '.join(map(said_added, added)) or 'a model without additions'}, this pipe has {' and '.join(map(said_added, has)) or 'none'}; the picture will not be the same", stacklevel=2)
@@ -136,8 +140,7 @@ def replay_report(
 ) -> dict: # {"same": bool, "differing": values that differ, "of": values there are, "most": largest difference of 255, "causes": {name: (then, now)}, "text": all of it in one sentence}
     "Compare a picture with its replay: the pixels, and the settings, weights, machine and versions that both recipes name."
     ra, rb = recipe_of(original), recipe_of(again)
-    a, b = (Image.open(im) if isinstance(im, (str, os.PathLike)) else im for im in (original, again))
-    a, b = a.convert("RGB"), b.convert("RGB")
+    a, b = (to_rgb(read_picture(im) if isinstance(im, (str, os.PathLike)) else im) for im in (original, again))
     hidden = NOTES | {"image", "mask", "images"}
     then, now = ({k: v for k, v in r.items() if k not in hidden} | _made(r) for r in (ra, rb))
     causes = {k: (then[k], now[k]) for k in then if k in now and None not in (then[k], now[k]) and then[k] != now[k]}
@@ -186,14 +189,13 @@ def history(
 ): # a list with one dict of settings for each picture, which shows itself as a table in a notebook and in print
     """The settings of a run of pictures. `made from` names the picture of the run, if it is one, that an input picture was.
 
-    Packed pictures and tensors stand there as their size. A picture without a recipe has the mode "no recipe"; what is no picture raises `OSError`."""
+    Packed pictures and tensors stand there as their size. A picture without a recipe has the mode "no recipe"; what is no picture raises `ValueError`."""
     if isinstance(pictures, (str, os.PathLike)):
         if not Path(pictures).is_dir(): raise NotADirectoryError(f"{pictures} is no folder: give a folder, or a list of pictures")
         pictures = sorted(Path(pictures).glob("*.png"), key=lambda p: (p.stat().st_mtime_ns, p.name))
     rows, thumbs, seen = _History(), [], {}
     for k, item in enumerate(pictures):
-        img = Image.open(item) if isinstance(item, (str, os.PathLike)) else item; img.load()
-        name = Path(item).name if img is not item else f"{k}"
+        file = isinstance(item, (str, os.PathLike)); img = to_rgb(read_picture(item) if file else item); name = Path(item).name if file else f"{k}"
         try: recipe = recipe_of(item)
         except ValueError: recipe = dict(mode="no recipe")
         row, parents = dict(file=name), []
@@ -204,8 +206,8 @@ def history(
                 if key in ("image", "parent") and v.get("sha256") in seen: parents.append(seen[v["sha256"]])
             elif not isinstance(v, dict): row[key] = v
         if parents: row["made from"] = parents[0]
-        seen.setdefault(hashlib.sha256(img.convert("RGB").tobytes()).hexdigest(), name)
-        small = img.convert("RGB"); small.thumbnail((48, 48)); small.save(f := io.BytesIO(), "JPEG", quality=85); thumbs.append(base64.b64encode(f.getvalue()).decode())
+        seen.setdefault(hashlib.sha256(img.tobytes()).hexdigest(), name)
+        img.thumbnail((48, 48)); img.save(f := io.BytesIO(), "JPEG", quality=85); thumbs.append(base64.b64encode(f.getvalue()).decode())
         rows.append(row)
     rows.thumbs = thumbs
     return rows

@@ -10,7 +10,8 @@ __all__ = ['x0_eps', 'Step', 'denoise', 'max_difference']
 # %% ../nbs/23_sampling.ipynb #7a03d55d
 import copy, inspect, torch
 from typing import Callable, NamedTuple
-from .core import generators, pick_seeds, shorten, strict
+from .core import Room, check_finite, check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, shorten, strict
+from collections.abc import Callable
 from .guidance import check_scale, guide
 from .models import get_scheduler
 
@@ -24,7 +25,9 @@ def x0_eps(
     """What a prediction says about the clean latents and about the noise.
 
     Source: Ho et al. 2020 (DDPM), equation 15; v: Salimans and Ho 2022, "Progressive Distillation", appendix D."""
-    abar = torch.as_tensor(abar, dtype=torch.float32); a, s = abar.sqrt().to(xt), (1 - abar).sqrt().to(xt)
+    abar = torch.as_tensor(abar, dtype=torch.float32)
+    if prediction_type == "epsilon" and not ((abar > 0) & (abar <= 1)).all(): raise ValueError(f"abar must be above 0 and at most 1, got {shorten(abar.tolist())}: at 0 there is nothing left of the picture, and a prediction of the noise says nothing about it")
+    a, s = abar.sqrt().to(xt), (1 - abar).sqrt().to(xt)
     if prediction_type == "epsilon": return (xt - s * pred) / a, pred
     if prediction_type == "v_prediction": return a * xt - s * pred, a * pred + s * xt
     if prediction_type == "sample": return pred, (xt - a * pred) / s
@@ -58,44 +61,47 @@ def denoise(
     init: torch.Tensor | None = None, # (B, 4, h, w) clean latents to start from (noise of the right level is added) or to hold fixed under a mask
     mask: torch.Tensor | None = None, # (B or 1, 1, h, w): 1 where the picture is made, 0 where `init` stays
     extra: torch.Tensor | None = None, # (B, C, h, w) further input channels of the UNet (9-channel inpainting models)
-    batch_size: int | None = None, # most rows of one UNet call (a guided picture is two rows); None: all
+    batch_size: int | None = None, # most rows of one UNet call (a guided picture is two rows); None: all. Halved by itself where memory runs out
     before: Callable | None = None, # called ahead of each step as `before(i, t, abar, xt, predict)`, where `predict(xt)` gives (x0, eps), with gradients where they are enabled; returns the noise prediction to step with
     after: Callable | None = None, # called with each `Step`; may return other latents to go on with
 ):  # yields a `Step` for each timestep
     """Run the reverse process as a generator of steps: one loop for text to image, image to image, inpainting, and every scheduler of diffusers.
 
-    Rows that start later than others rest as `init` until their step. Raises `ValueError` for what does not fit, before the first step, and `FloatingPointError` for NaN or inf, with the step and the remedy.
+    Rows that start later than others rest as `init` until their step. Raises `ValueError` for what does not fit, before the first step; `FloatingPointError` for NaN or inf, with the step and the remedy; `MemoryError` where not even one row fits. Of several threads with one pipeline, each step is one's alone.
     Source: Song et al. 2020 (DDIM), equation 12, and what each scheduler's page names; image to image: Meng et al. 2021 (SDEdit); the mask: Lugmayr et al. 2022 (RePaint), equation 8."""
     B = _check(pipe, noise, text, uncond, init, mask, extra)
     sched = get_scheduler(pipe, scheduler)
-    n = num_inference_steps; most = sched.config.num_train_timesteps
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= most: raise ValueError(f"num_inference_steps must be a whole number between 1 and {most}, got {shorten(n)}")
-    starts = [start] * B if isinstance(start, int) else [int(s) for s in start]
+    n = check_whole("num_inference_steps", num_inference_steps, 1, sched.config.num_train_timesteps); check_number("guidance_rescale", guidance_rescale, 0, 1); _check_eta(sched, eta)
+    starts = list(start) if isinstance(start, (list, tuple, range)) or getattr(start, "ndim", 0) else [start] * B
     if len(starts) != B: raise ValueError(f"{len(starts)} values of start for {B} pictures: give a single number, or one for each picture")
-    if not all(0 <= s < n for s in starts): raise ValueError(f"start must be between 0 and {n - 1} for {n} steps, got {start}")
+    starts = [check_whole("start", s, 0, n - 1) for s in starts]
     if any(starts) and init is None: raise ValueError(f"start={start} begins midway, from a picture: give its latents as init=encode(pipe, image)")
     if before is not None and len(set(starts)) > 1: raise ValueError(f"before sees all pictures at once, so they must start together, got start={starts}: draw them one start at a time")
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1): raise ValueError(f"batch_size must be a whole number, at least 1, or None, got {shorten(batch_size)}")
+    if batch_size is not None: check_whole("batch_size", batch_size)
     if generators is not None and len(generators) != B: raise ValueError(f"{len(generators)} generators for {B} pictures: give one for each")
+    if wrong := [g for g in generators or () if not isinstance(g, torch.Generator)]: raise TypeError(f"generators must be torch generators, got {shorten(wrong[0])} ({type(wrong[0]).__name__}): core.generators([seed, ...]) makes them")
     scale = guidance_scale if callable(guidance_scale) else (lambda i, t, g=check_scale(guidance_scale, B): g)
     if uncond is None and (callable(guidance_scale) or not (scale(0, 0) == 1).all()): raise ValueError('guidance needs the empty or negative prompt: give uncond=embed(pipe, ""), or guidance_scale=1')
     return _denoise(pipe, sched, noise, text.expand(B, -1, -1), text.expand(B, -1, -1) if uncond is None else uncond.expand(B, -1, -1), scale, guidance_rescale, n, generators, eta, starts, init, mask, extra, batch_size or 2 * B, before, after)
 
 
+def _check_eta(sched, eta):
+    if check_number("eta", eta, 0, 1) and "eta" not in inspect.signature(sched.step).parameters: raise ValueError(f"eta={eta:g} has no effect with {type(sched).__name__}: leave it out, or take scheduler='ddim', which knows it")
+
+
 def _check(pipe, noise, text, uncond, init, mask, extra):
     "Shapes, numbers and devices of everything that goes into the loop; the number of pictures."
-    if noise.ndim != 4 or noise.shape[1] != pipe.vae.config.latent_channels: raise ValueError(f"noise must be of shape (B, {pipe.vae.config.latent_channels}, h, w), got {tuple(noise.shape)}")
-    B, d = len(noise), pipe.unet.config.cross_attention_dim
-    for name, h in (("text", text), ("uncond", uncond)):
-        if h is not None and (h.ndim != 3 or h.shape[-1] != d or len(h) not in (1, B)): raise ValueError(f"{name} must be of shape (1 or {B}, 77, {d}), got {tuple(h.shape)}: make it with embed(pipe, prompt)")
+    c, d = pipe.vae.config.latent_channels, pipe.unet.config.cross_attention_dim
+    check_tensor("noise", noise, ("B", c, "h", "w")); B, _, *side = noise.shape
+    for name, x in (("text", text), ("uncond", uncond)):
+        if x is not None: check_tensor(name, x, ([1, B], "77", d), hint="make it with embed(pipe, prompt)")
     if uncond is not None and uncond.shape[1] != text.shape[1]: raise ValueError(f"text has {text.shape[1]} vectors and uncond {uncond.shape[1]}: both must have the same number")
-    for name, x in (("init", init), ("mask", mask), ("extra", extra)):
-        if x is not None and (x.ndim != 4 or len(x) not in (1, B) or x.shape[-2:] != noise.shape[-2:] or name == "init" and x.shape[1] != noise.shape[1]): raise ValueError(f"{name} of shape {tuple(x.shape)} does not fit noise of shape {tuple(noise.shape)}")
+    for name, x, many in (("init", init, c), ("mask", mask, 1), ("extra", extra, "C")):
+        if x is not None: check_tensor(name, x, ([1, B], many, *side), hint=f"it does not fit noise of shape {tuple(noise.shape)}")
     if mask is not None and init is None: raise ValueError("a mask needs the picture to keep: give its latents as init=encode(pipe, image)")
     want = noise.shape[1] + (0 if extra is None else extra.shape[1])
     if pipe.unet.config.in_channels != want: raise ValueError(f"this UNet wants {pipe.unet.config.in_channels} input channels and gets {want}" + (": a 9-channel inpainting model needs mask and masked picture as extra" if pipe.unet.config.in_channels == 9 else ""))
     for name, x in (("noise", noise), ("text", text), ("uncond", uncond), ("init", init), ("mask", mask), ("extra", extra)):
-        if x is not None and not torch.isfinite(x).all(): raise ValueError(f"{name} holds {int((~torch.isfinite(x)).sum())} values that are NaN or inf")
         if x is not None and x.device != noise.device: raise ValueError(f"{name} is on {x.device} and noise on {noise.device}: move one with .to()")
     return B
 
@@ -113,8 +119,10 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         rows = torch.tensor([k for k, v in enumerate(starts) if v == s], device=noise.device); sc = copy.deepcopy(sched)
         if hasattr(sc, "set_begin_index"): sc.set_begin_index(s * order)
         groups.append((s * order, rows, sc, {k: v for k, v in (("generator", [gens[k] for k in rows.tolist()]), ("eta", eta)) if k in takes}))
-    for i in range(min(starts) * order, len(sched.timesteps)):
-        t = sched.timesteps[i]
+    room = Room(batch_size, "rows of the UNet (a guided picture is two)", lambda: _smaller(pipe))
+    def advance(i):
+        nonlocal latents
+        t = sched.timesteps[i]; where = f"at step {i} of {len(sched.timesteps)} (timestep {float(t):g})"
         live = [g for g in groups if g[0] <= i]; rows = torch.cat([r for _, r, *_ in live])
         xt, x0, eps = latents.clone(), latents.clone(), torch.zeros_like(latents)
         for first, r, sc, _ in live:
@@ -125,14 +133,11 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         if not isinstance(g, torch.Tensor) or g.shape != (len(noise),): g = check_scale(g, len(noise))
         abar, kind = _abar(sched, i, t), sched.config.prediction_type
         def predict(x, k=slice(None)): # guided, for noisy latents of the pictures rows[k]
-            r = rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu()], rescale, batch_size)
+            r = rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu()], rescale, room)
+            check_finite(pred, f"in the prediction {where}", rows=r.tolist(), full="The weights or the embeddings are broken: load the model again")
             return pred, *x0_eps(x, pred, abar, kind)
         if before is None: pred, *_ = predict(xt[rows])
-        else: pred = _as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): predict(x, k)[1:]), abar, kind)
-        if not torch.isfinite(pred).all():
-            bad = sorted(int(rows[k]) for k in (~torch.isfinite(pred)).flatten(1).any(1).nonzero().flatten())
-            raise FloatingPointError(f"NaN or inf in the prediction at step {i} of {len(sched.timesteps)} (timestep {float(t):g}) for picture {', '.join(map(str, bad))}, in {dtype}. " +
-                                     ("Load the model in float32: load(..., dtype=torch.float32)" if dtype != torch.float32 else "The weights or the embeddings are broken: load the model again"))
+        else: pred = check_finite(_as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): predict(x, k)[1:]), abar, kind), f"in the prediction that before= returned {where}", full="Look for sqrt(0), log(0) or 0/0 in it")
         x0[rows], eps[rows] = x0_eps(xt[rows], pred, abar, kind)
         at = 0
         for _, r, sc, kw in live:
@@ -140,16 +145,29 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
             if mask is not None: # outside the mask: the known picture, with the noise of the next level
                 known = init[r] if i + 1 == len(sched.timesteps) else sc.add_noise(init[r], noise[r], sched.timesteps[i + 1].repeat(len(r)))
                 m = mask.to(noise).expand(len(noise), -1, -1, -1)[r]; latents[r] = (m * latents[r] + (1 - m) * known).to(dtype)
+        check_finite(latents, f"in the latents {where}", full=f"The scheduler cannot do this: another one, or another number of steps ({type(sched).__name__}, {n} steps)")
         step = Step(i, t, latents.clone(), eps, x0, xt)
-        if after is not None and (new := after(step)) is not None: latents = new.clone(); step = step._replace(latents=new)
+        if after is None or (new := after(step)) is None: return step
+        if isinstance(new, torch.Tensor) and new.is_floating_point() and new.shape == latents.shape: check_finite(new, f"in the latents that after= returned {where}", full="Return finite ones, or None to leave them as they are")
+        latents = check_tensor(f"what after returned {where}", new, latents.shape).to(latents, copy=True)
+        return step._replace(latents=latents.clone())
+    for i in range(min(starts) * order, len(sched.timesteps)):
+        with in_turn(pipe): step = advance(i)
         yield step
 
 
-def _predict(unet, x, t, text, uncond, g, rescale, batch_size):
+def _smaller(pipe):
+    "What to turn on where not even one row fits."
+    sliced = any("Sliced" in type(m.processor).__name__ for m in pipe.unet.modules() if hasattr(m, "processor"))
+    return "draw a smaller picture (height=, width=)" + ("" if sliced else ", or turn on pipe.enable_attention_slicing()") + (", or load in half precision: load(..., dtype=torch.float16)" if pipe.unet.dtype == torch.float32 and pipe.unet.device.type != "cpu" else "")
+
+
+def _predict(unet, x, t, text, uncond, g, rescale, room):
     "The guided prediction; the pass that a scale of 1 (or 0) does not need is not run."
     with_u, with_c = (g != 1).nonzero().flatten().to(x.device), (g != 0).nonzero().flatten().to(x.device)
     xs, hs = torch.cat([x[with_u], x[with_c]]), torch.cat([uncond[with_u], text[with_c]])
-    out = torch.cat([unet(a, t, encoder_hidden_states=h, return_dict=False)[0] for a, h in zip(xs.split(batch_size), hs.split(batch_size))])
+    def one(a, h): return unet(a, t, encoder_hidden_states=h, return_dict=False)[0]
+    out = torch.cat([one(a, h) for a, h in zip(xs.split(room.most), hs.split(room.most))] if torch.is_grad_enabled() else room(one, xs, hs)) # gradients are held for all rows together: who asked for them asks for fewer
     if len(with_u) == len(with_c) == len(x): u, c = out.chunk(2)
     else:
         u = out.new_empty(len(x), *out.shape[1:]); u[with_u] = out[:len(with_u)]
@@ -180,4 +198,7 @@ def max_difference(
 ) -> int: # 0 to 255
     "The largest difference of any channel of any pixel between two lists of pictures."
     import numpy as np
-    return max(int(np.abs(np.asarray(p).astype(int) - np.asarray(q)).max()) for p, q in zip(a, b, strict=True))
+    a, b = list(a), list(b)
+    if len(a) != len(b) or not len(a): raise ValueError(f"only lists of as many pictures can be compared, not {len(a)} with {len(b)} pictures")
+    if wrong := next(((p, q) for p, q in zip(a, b) if p.size != q.size), None): raise ValueError(f"only pictures of one size can be compared, not {wrong[0].width}x{wrong[0].height} with {wrong[1].width}x{wrong[1].height}")
+    return max(int(np.abs(np.asarray(p).astype(int) - np.asarray(q)).max()) for p, q in zip(a, b))

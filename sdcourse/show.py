@@ -14,31 +14,25 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from PIL import Image, ImageChops, ImageDraw, ImageFont
-from .core import atomic, shorten, strict, to_rgb
+from .core import as_seen, atomic, check_number, check_whole, read_picture, shorten, strict, to_rgb, to_rgbs
+
 
 # %% ../nbs/81_show.ipynb #d766f795
-def _whole(name, v, least=1):
-    if isinstance(v, bool) or not hasattr(v, "__index__") or v.__index__() < least: raise ValueError(f"{name} must be a whole number, at least {least}, got {shorten(v)}")
-    return v.__index__()
-
-
 def _pictures(imgs, zoom=1):
     "A list of RGB pictures, each enlarged `zoom` times by repeating pixels."
-    if isinstance(imgs, Image.Image): imgs = [imgs]
-    if isinstance(imgs, (str, bytes, Path)) or not hasattr(imgs, "__iter__"): raise TypeError(f"expected a list or a generator of PIL pictures, got {shorten(imgs)} ({type(imgs).__name__})")
-    return [_zoom(to_rgb(im), zoom) for im in imgs]
+    return [_zoom(im, zoom) for im in to_rgbs(imgs)]
 
 
 def _zoom(img, zoom):
-    zoom = _whole("zoom", zoom)
+    zoom = check_whole("zoom", zoom)
     return img if zoom == 1 else img.resize((img.width * zoom, img.height * zoom), Image.Resampling.NEAREST)
 
 
 def _layout(n, rows, cols):
     "How many rows and columns hold `n` pictures."
     if not n: raise ValueError("no pictures given: a grid needs at least one")
-    if rows is not None: rows = _whole("rows", rows)
-    if cols is not None: cols = _whole("cols", cols)
+    if rows is not None: rows = check_whole("rows", rows)
+    if cols is not None: cols = check_whole("cols", cols)
     if rows is None and cols is None: cols = math.ceil(math.sqrt(n))
     if rows is None: rows = math.ceil(n / cols)
     if cols is None: cols = math.ceil(n / rows)
@@ -59,7 +53,7 @@ def image_grid(
     """The pictures in rows and columns, in reading order; smaller ones centred in their cell, none stretched.
 
     Raises `ValueError` when there are no pictures or more than `rows * cols`. The name and the first three arguments are those of the Hugging Face courses."""
-    imgs = _pictures(imgs, zoom); rows, cols = _layout(len(imgs), rows, cols); gap = _whole("gap", gap, 0)
+    imgs = _pictures(imgs, zoom); rows, cols = _layout(len(imgs), rows, cols); gap = check_whole("gap", gap, 0)
     w, h = (max(s) for s in zip(*(im.size for im in imgs)))
     grid = Image.new("RGB", (cols * (w + gap) - gap, rows * (h + gap) - gap), background)
     for i, im in enumerate(imgs): grid.paste(im, (i % cols * (w + gap) + (w - im.width) // 2, i // cols * (h + gap) + (h - im.height) // 2))
@@ -127,8 +121,8 @@ def labelled_grid(
     imgs = _pictures(imgs, zoom); row_labels, col_labels = _count(row_labels), _count(col_labels)
     rows, cols = _layout(len(imgs), len(row_labels) if rows is None and row_labels else rows, len(col_labels) if cols is None and col_labels else cols)
     row_labels, col_labels = _labels("row_labels", row_labels, rows, "rows"), _labels("col_labels", col_labels, cols, "columns")
-    captions = _labels("captions", captions, len(imgs), "pictures"); gap, pad = _whole("gap", gap, 0), 4
-    font, big = _font(_whole("font_size", font_size, 6)), _font(math.ceil(font_size * 1.25))
+    captions = _labels("captions", captions, len(imgs), "pictures"); gap, pad = check_whole("gap", gap, 0), 4
+    font, big = _font(check_whole("font_size", font_size, 6)), _font(math.ceil(font_size * 1.25))
     def line_height(f): return sum(f.getmetrics())
     def longest(texts, f, roof): return min(roof, max((math.ceil(f.getlength(w)) for t in texts or [] for w in t.split()), default=0))
     w, h = (max(s) for s in zip(*(im.size for im in imgs)))
@@ -171,7 +165,7 @@ def filmstrip(
     background="white", # colour of the page
 ):  # PIL.Image in RGB
     "`n` frames side by side, evenly picked from first to last, each with its number; all of them when there are fewer. Of a list only those shown are looked at."
-    n = _whole("n", n, 2)
+    n = check_whole("n", n, 2)
     if not (hasattr(frames, "__len__") and hasattr(frames, "__getitem__")): frames = _pictures(frames)
     m = len(frames); labels = _labels("labels", range(m) if labels is None else labels, m, "frames")
     if not m: raise ValueError("no frames given: a film strip needs at least one")
@@ -191,7 +185,7 @@ def difference(
     "Two pictures and, beside them, where they differ: black is equal. The gain and the largest difference are written below. Raises `ValueError` when the sizes differ."
     a, b = to_rgb(a), to_rgb(b)
     if a.size != b.size: raise ValueError(f"the pictures are {a.width}x{a.height} and {b.width}x{b.height}: only pictures of one size can be compared")
-    d = ImageChops.difference(a, b); most = max(hi for _, hi in d.getextrema()); gain = 255 // max(most, 1) if gain is None else _whole("gain", gain)
+    d = ImageChops.difference(a, b); most = max(hi for _, hi in d.getextrema()); gain = 255 // max(most, 1) if gain is None else check_whole("gain", gain)
     note = f"|a - b| x {gain}, at most {most}/255" if most else "no difference"
     return labelled_grid([a, b, d.point(lambda v: min(255, v * gain))], captions=[*labels, note], rows=1, zoom=zoom)
 
@@ -211,15 +205,18 @@ def _encode(frames, path, fps, zoom, args):
     "Stream `frames` through ffmpeg into `path`; `args(width, height)` are the encoder's options."
     import subprocess, tempfile
     from imageio_ffmpeg import get_ffmpeg_exe
-    if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0 < fps <= 240: raise ValueError(f"fps must be frames a second, above 0 and at most 240, got {shorten(fps)}")
-    frames = _film(frames, _whole("zoom", zoom)); first = next(frames, None)
+    fps = check_number("fps", fps, 0, 240, above=True)
+    frames = _film(frames, check_whole("zoom", zoom)); first = next(frames, None)
     if first is None: raise ValueError(f"no frames given: {path.name} was not written")
     with atomic(path) as tmp, tempfile.TemporaryFile() as log:
         cmd = [get_ffmpeg_exe(), "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{first.width}x{first.height}", "-r", str(fps), "-i", "-", "-an",
                "-fflags", "+bitexact", "-flags:v", "+bitexact", *args(*first.size), str(tmp)] # bitexact: the same frames give the same bytes
-        ff = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log)
+        ff = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True) # Ctrl-C in a terminal is for this process alone
+        count, ended = 0, None
         try:
-            for im in chain([first], frames): ff.stdin.write(im.tobytes())
+            try:
+                for im in chain([first], frames): ff.stdin.write(im.tobytes()); count += 1
+            except (KeyboardInterrupt, FloatingPointError, MemoryError) as e: ended = e # whoever drew the frames was stopped: what there is becomes a film of its own
             ff.stdin.close(); code = ff.wait()
         except BrokenPipeError: code = ff.wait() or 1 # ffmpeg gave up: its own words say why
         finally:
@@ -227,8 +224,12 @@ def _encode(frames, path, fps, zoom, args):
             if not ff.stdin.closed:
                 try: ff.stdin.close()
                 except BrokenPipeError: pass
+        if ended and not code:
+            with atomic(kept := path.with_name(f"{path.stem}-stopped{path.suffix}")) as part: os.replace(tmp, part)
+            ended.add_note(f"the {count} frames before are kept as {kept.name}")
+        if ended: raise ended
         if code:
-            log.seek(0); said = log.read().decode(errors="replace").strip().splitlines(); raise OSError(f"ffmpeg could not write {path.name}: {said[-1] if said else f'exit code {code}'}")
+            log.seek(0); said = log.read().decode(errors="replace").strip().splitlines(); raise OSError(f"ffmpeg could not write {path.name}: {said[-1] if said else f'exit code {code}'}. Is there room in {path.parent}? What was there is as it was")
     return path
 
 
@@ -248,7 +249,7 @@ def save_mp4(
 ) -> Path: # `path`
     """Write a video that every browser plays (H.264, yuv420p, index at the front); an odd side gets one more row of its edge.
 
-    Raises `ValueError` for no frames or frames of different sizes, `OSError` when it cannot be written; then an older file is left as it was."""
+    Raises `ValueError` for no frames or frames of different sizes, `OSError` when it cannot be written; then an older file is left as it was. Stopped, it keeps the frames so far as a film `NAME-stopped.mp4`."""
     def args(w, h):
         even = f"pad={w + w % 2}:{h + h % 2},fillborders=right={w % 2}:bottom={h % 2}:mode=smear," if w % 2 or h % 2 else ""
         colours = "scale=out_color_matrix=bt709:out_range=tv,setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709" # all four, or browsers guess: 13/255 off
@@ -270,7 +271,7 @@ def save_gif(
     Raises `ValueError` for no frames or frames of different sizes, `OSError` when it cannot be written; then an older file is left as it was."""
     path = _suffix(path, ".gif", ": for a video there is save_mp4" if str(path).lower().endswith(".mp4") else "")
     if isinstance(fps, (int, float)) and fps > 50: raise ValueError(f"fps of a GIF is at most 50 (browsers slow down what is faster), got {fps}; save_mp4 has no such limit")
-    times = 0 if loop is True else -1 if loop is False or loop == 1 else _whole("loop", loop) - 1
+    times = 0 if loop is True else -1 if loop is False or loop == 1 else check_whole("loop", loop) - 1
     vf = "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=sierra2_4a"
     return _encode(frames, path, fps, zoom, lambda w, h: ["-vf", vf, "-c:v", "gif", "-loop", str(times)])
 
@@ -288,11 +289,13 @@ def show_video(
     from base64 import b64encode
     from IPython.display import HTML
     if isinstance(path_or_frames, (str, os.PathLike)):
-        path = Path(path_or_frames); data = path.read_bytes(); kind = path.suffix.lower()
+        path = Path(path_or_frames)
+        if not path.is_file(): raise FileNotFoundError(f"no such file {str(path)!r}: give a film that is there, or its frames")
+        data = path.read_bytes(); kind = path.suffix.lower()
         if kind not in (".mp4", ".webm", ".gif"): raise ValueError(f"{path.name!r} is no .mp4, .webm or .gif: a browser could not play it")
     else:
         with tempfile.TemporaryDirectory() as folder: data, kind = save_mp4(path_or_frames, Path(folder) / "film.mp4", fps=fps, zoom=zoom).read_bytes(), ".mp4"
-    style = "image-rendering: pixelated;" + (f" width: {_whole('width', width)}px;" if width is not None else ""); b64 = b64encode(data).decode()
+    style = "image-rendering: pixelated;" + (f" width: {check_whole('width', width)}px;" if width is not None else ""); b64 = b64encode(data).decode()
     if kind == ".gif": return HTML(f'<img src="data:image/gif;base64,{b64}" alt="animation" style="{style}">')
     return HTML(f'<video src="data:video/{kind[1:]};base64,{b64}" controls loop muted autoplay playsinline style="{style}"></video>')
 
@@ -321,16 +324,17 @@ def _nested(v): return isinstance(v, dict) or isinstance(v, (list, tuple)) and a
 
 @strict
 def save_png(
-    img, # PIL.Image
+    img, # PIL.Image, or what else `to_rgb` takes
     path, # file name ending in .png; an older file is replaced when the new one is whole (`core.free_path` finds a free name)
     settings: dict | None = None, # what made the picture: prompt, negative_prompt, seed, num_inference_steps, ...; None: what the picture itself carries in `.info["sdcourse"]`, as those of `txt2img` do
 ) -> Path: # `path`
     "Write a PNG that carries `settings` in its text: `read_settings` gets them back, and they read well in other programs. Raises `ValueError` for another suffix."
     from PIL.PngImagePlugin import PngInfo
     path = _suffix(path, ".png", ": only a PNG keeps its settings")
+    if not isinstance(img, Image.Image): raise TypeError(f"img must be a PIL picture, got {shorten(img)} ({type(img).__name__})")
     if settings is None: settings = img.info.get("sdcourse", {})
     if isinstance(settings, str): settings = json.loads(settings) # the picture comes from such a file
-    info = PngInfo()
+    img = as_seen(img) if getattr(img, "mode", None) in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16") else to_rgb(img); info = PngInfo()
     for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse") and not _nested(v)}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
     info.add_text("sdcourse", json.dumps(settings, default=str)) # ASCII only: any prompt survives
     with atomic(path) as tmp: img.save(tmp, "PNG", pnginfo=info)
@@ -340,9 +344,8 @@ def save_png(
 def read_settings(
     path, # a picture written by `save_png`
 ) -> dict: # the settings, as they were given
-    "What made a picture. Raises `ValueError` when it carries no settings, `OSError` when it is no picture."
-    with Image.open(path) as img:
-        img.load(); text = getattr(img, "text", {})
+    "What made a picture. Raises `ValueError` when it carries no settings or is no picture, `OSError` when it cannot be read."
+    text = read_picture(path).info
     if "sdcourse" not in text: raise ValueError(f"{Path(path).name} carries no sdcourse settings: it was not made by save_png, or another program has dropped them")
     try: return json.loads(text["sdcourse"])
     except ValueError: raise ValueError(f"{Path(path).name}: its sdcourse settings are damaged: {shorten(text['sdcourse'])}") from None

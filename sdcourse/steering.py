@@ -10,7 +10,7 @@ __all__ = ['LOSSES', 'loss_gradient', 'steer']
 # %% ../nbs/27_steering.ipynb #1769a29b
 import torch
 from contextlib import contextmanager
-from .core import nearest, shorten, strict
+from .core import Room, check_whole, nearest, shorten, strict
 from .generate import _draw
 from .latents import _shift
 
@@ -33,7 +33,7 @@ def loss_gradient(
         else:
             with torch.no_grad(): x0, eps = predict(xt)
             x = x0 = x0.detach().requires_grad_()
-        values = [loss(im) for im in pipe.vae.decode(x0 / pipe.vae.config.scaling_factor + _shift(pipe)).sample]
+        values = [loss(im) for im in pipe.vae.decode((x0 / pipe.vae.config.scaling_factor + _shift(pipe)).to(pipe.vae.dtype)).sample]
         for v in values:
             if not isinstance(v, torch.Tensor) or v.numel() != 1: raise TypeError(f"the loss must give one number (a tensor) for one picture of shape (3, H, W), got {shorten(tuple(v.shape) if isinstance(v, torch.Tensor) else v)}; end it with .mean()")
             if not v.requires_grad: raise ValueError("the loss does not depend on the picture in a way that torch can follow: no .item(), .detach(), numpy, argmax or > inside it")
@@ -101,23 +101,25 @@ def steer(
         if loss not in LOSSES: raise ValueError(f"no loss {shorten(loss)}" + (f"; did you mean {like!r}?" if (like := nearest(loss, LOSSES)) else f"; there are {', '.join(LOSSES)}, or give a function of one picture"))
     elif not callable(loss): raise TypeError(f"loss must be a name ({', '.join(LOSSES)}) or a function of one picture, got {shorten(loss)} ({type(loss).__name__})")
     f = LOSSES[loss] if isinstance(loss, str) else loss
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1: raise ValueError(f"every must be a whole number of steps, at least 1, got {shorten(every)}")
+    check_whole("every", every, of="steps")
+    if log is not None and not callable(log): raise TypeError(f"log must be a function of (i, losses), got {shorten(log)}")
     try: scales = torch.as_tensor(scale, dtype=torch.float32, device="cpu").flatten()
     except (TypeError, ValueError, RuntimeError): raise TypeError(f"scale must be a number, or one for each picture, got {shorten(scale)}") from None
     if not torch.isfinite(scales).all(): raise ValueError(f"scale must be finite, got {shorten(scale)}")
     total = n * (1 if isinstance(prompt, str) else len(prompt)) if isinstance(n, int) and isinstance(prompt, (str, list, tuple)) else 1 # what is wrong there is said by `_draw`
     if len(scales) not in (1, total): raise ValueError(f"{len(scales)} scales for {total} pictures: give a single number, or one for each picture")
     scales = scales.expand(total) if len(scales) == 1 else scales
+    room = Room(batch_size, "pictures with their gradients", lambda: "draw a smaller picture (height=, width=)" + (", or take the cheaper gradient: exact=False" if exact else ""))
     def before(i, t, abar, xt, predict):
         live = scales.nonzero().flatten().tolist(); eps = torch.empty_like(xt)
         if i % every: return predict(xt)[1]
         rest = [k for k in range(len(xt)) if k not in live]; values = xt.new_zeros(len(xt))
         if rest: eps[rest] = predict(xt[rest], rest)[1]
-        for a in range(0, len(live), batch_size or len(xt)):
-            k = live[a:a + (batch_size or len(xt))]
+        def bend(k):
             e, values[k], g = loss_gradient(pipe, xt[k], abar, lambda x: predict(x, k), f, exact=exact)
             rms = g.float().square().mean((1, 2, 3), keepdim=True).sqrt() # a loss of no slope pushes nowhere
             eps[k] = e + scales[k].to(xt).view(-1, 1, 1, 1) * (1 - abar).sqrt().to(xt) * (g / rms.clamp_min(1e-12)).to(xt)
+        room(bend, live)
         if log is not None: log(i, values.cpu())
         return eps
     return _draw(pipe, "steer", prompt, negative_prompt=negative_prompt, n=n, seed=seed, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale,

@@ -10,13 +10,9 @@ __all__ = ['Sweep', 'sweep', 'sweep_pictures']
 # %% ../nbs/11_sweeps.ipynb #8480718b
 import inspect, itertools
 from typing import NamedTuple
-from .core import nearest, pick_seeds, shorten
-from .generate import _interval, txt2img
-from .guidance import check_scale
-from .latents import check_size
-from .models import get_scheduler
+from .core import check_whole, keeping, nearest, pick_seeds, shorten, strict, to_rgb
+from .generate import _check_cell, _check_setting, txt2img
 from .show import labelled_grid
-from .text import _prompts
 
 _WORDS, _ROWS = ("prompt", "negative_prompt"), ("seed", "guidance_scale", "strength") # axes that can share a batch
 _SHORT = dict(guidance_scale="guidance", num_inference_steps="steps", guidance_rescale="rescale", guidance_interval="guidance in")
@@ -55,6 +51,7 @@ def _label(name, value, k):
     return f"{_SHORT.get(name, name.replace('_', ' '))} {value}"
 
 
+@strict
 def sweep(
     pipe, # a diffusers pipeline
     prompt, # a string, or a list of them: an axis
@@ -65,13 +62,15 @@ def sweep(
 ) -> Sweep: # (pictures, rows, cols): the first axis goes down, the second across; a single one across
     """Draw a picture for each value of one axis, or each pair of values of two; everything else stays equal, the seed too.
 
-    Every picture is the one that `mode` draws alone with these settings, within 1/255. Raises `TypeError` for an unknown keyword and `ValueError` for three axes, none, or an empty one, before the first step."""
+    Every picture is the one that `mode` draws alone with these settings, within 1/255. Stopped, the `KeyboardInterrupt` carries the finished ones as `.finished`, {place: picture}. Raises `TypeError` for an unknown keyword and `ValueError` for three axes, none, or an empty one, before the first step."""
     axes, cells = _plan(pipe, prompt, mode, batch_size, settings)
-    found = {where: img for where, img in _run(pipe, cells)}
+    with keeping({}) as found: # {place: picture}
+        for where, img in _run(pipe, cells): found[where] = img
     rows, cols = (axes[0], axes[1]) if len(axes) == 2 else ((), axes[0])
     return Sweep([found[where] for where in itertools.product(*(range(len(vs)) for _, vs in axes))], dict([rows] if rows else []), dict([cols]))
 
 
+@strict
 def sweep_pictures(
     pipe, # a diffusers pipeline
     prompt, # as for `sweep`
@@ -86,6 +85,7 @@ def sweep_pictures(
 
 def _plan(pipe, prompt, mode, batch_size, settings):
     "The axes, and the calls to make: (places of the pictures, mode, prompt, keywords)."
+    if mode is not None and not callable(mode): raise TypeError(f"mode must be a function that draws, img2img say, got {shorten(mode)}")
     mode = mode or txt2img; takes = inspect.signature(mode).parameters; free = any(p.kind == p.VAR_KEYWORD for p in takes.values())
     names = [k for k in takes if k not in ("pipe", "prompt", "batch_size", *_NOT_HERE)]; who = mode.__name__
     for k, v in settings.items():
@@ -93,7 +93,7 @@ def _plan(pipe, prompt, mode, batch_size, settings):
         if k not in names and not free: raise TypeError(f"sweep() has no argument {k}={shorten(v)}" + (f"; did you mean {like}=?" if (like := nearest(k, names)) else f"; {who} takes {', '.join(names)}"))
     for k, p in takes.items():
         if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and k not in ("pipe", "prompt", *settings) and k != next(iter(takes)): raise TypeError(f"{who} needs {k}=: give it to sweep, too")
-    if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1): raise ValueError(f"batch_size must be a whole number of pictures, at least 1, or None, got {shorten(batch_size)}")
+    if batch_size is not None: check_whole("batch_size", batch_size, of="pictures")
     given = {"prompt": prompt, **settings}
     axes = [(k, list(v.tolist() if hasattr(v, "tolist") else v)) for k, v in given.items() if isinstance(v, (list, range)) or type(v).__name__ == "ndarray" and v.ndim == 1]
     if not axes: raise ValueError("nothing to sweep: give a list to one or two keywords, e.g. guidance_scale=[1.1, 3, 7, 14]")
@@ -102,8 +102,8 @@ def _plan(pipe, prompt, mode, batch_size, settings):
         if not vs: raise ValueError(f"the axis {k} is empty: give at least one value")
         if unfit := next((v for v in vs if isinstance(v, (list, dict, set))), None): raise ValueError(f"the axis {k} holds {shorten(unfit)}: an axis is a flat list of values")
     fixed = {k: v for k, v in given.items() if k not in dict(axes)}
-    for k, v in [*fixed.items(), *((k, v) for k, vs in axes for v in vs)]: _check_value(pipe, k, v)
     together = {"n", "seed", "batch_size"} <= {*takes} # the mode follows txt2img: a picture for each prompt and seed, and a scale of its own for each
+    for k, v in [*fixed.items(), *((k, v) for k, vs in axes for v in vs)]: _check_value(pipe, k, v, together)
     if "seed" in takes and "seed" not in given: fixed["seed"] = pick_seeds(None)[0] # one for all
     words, rows = ([a for a in axes if together and a[0] in kind and a[0] in takes] for kind in (_WORDS, _ROWS))
     apart = [a for a in axes if a not in words and a not in rows]
@@ -112,6 +112,7 @@ def _plan(pipe, prompt, mode, batch_size, settings):
     for a in product(apart):
         for w in _split(outer, max(1, most // len(inner))):
             for r in _split(inner, most): calls.append(_call(a, w, r, fixed, [k for k, _ in axes], together))
+    for _, kw in calls if together else (): _check_cell(pipe, kw)
     return axes, [(places, mode, kw) for places, kw in calls]
 
 
@@ -138,20 +139,8 @@ def _run(pipe, calls):
         yield from zip(places, imgs)
 
 
-def _check_value(pipe, name, v):
+def _check_value(pipe, name, v, follows):
     "What the mode would refuse later, refused now: a sweep that fails at its last group has wasted the others."
-    most = pipe.scheduler.config.num_train_timesteps if hasattr(pipe, "scheduler") else 1000
-    def within(lo, hi):
-        if isinstance(v, bool) or not isinstance(v, (int, float)) or not lo <= v <= hi: raise ValueError(f"{name} must be between {lo} and {hi}, got {shorten(v)}")
-    match name:
-        case "prompt" | "negative_prompt": 
-            if not isinstance(v, str): raise TypeError(f"a {name.replace('_', ' ')} must be a string, got {shorten(v)} ({type(v).__name__})")
-            _prompts(v)
-        case "seed" if v is not None: pick_seeds(v)
-        case "guidance_scale" if v is not None: check_scale(v, 1)
-        case "guidance_rescale" | "strength": within(0, 1)
-        case "guidance_interval": _interval(v)
-        case "scheduler" if v is not None: get_scheduler(pipe, v)
-        case "height" | "width" if v is not None: check_size(pipe, **{name: v})
-        case "num_inference_steps" if v is not None:
-            if isinstance(v, bool) or not isinstance(v, int) or not 1 <= v <= most: raise ValueError(f"num_inference_steps must be a whole number between 1 and {most}, got {shorten(v)}")
+    if name in ("prompt", "negative_prompt") and not isinstance(v, str): raise TypeError(f"a {name.replace('_', ' ')} must be a string, got {shorten(v)} ({type(v).__name__})")
+    _check_setting(pipe, name, v)
+    if follows and name in ("image", "mask"): to_rgb(v)

@@ -9,7 +9,7 @@ __all__ = ['tokenize', 'tokens', 'embed']
 
 # %% ../nbs/20_text.ipynb #8d75e516
 import torch, warnings
-from .core import shorten
+from .core import Room, check_finite, in_turn, shorten, strict
 
 
 def _prompts(prompts, what="prompt"):
@@ -24,6 +24,7 @@ def _prompts(prompts, what="prompt"):
     return list(prompts)
 
 
+@strict
 def tokenize(
     pipe, # a diffusers pipeline
     prompts, # a string, or a list of B strings
@@ -33,7 +34,7 @@ def tokenize(
     What does not fit is left out with a `UserWarning` that says what. Raises `TypeError` for what is no text, `ValueError` for an empty list."""
     prompts, tok = _prompts(prompts), pipe.tokenizer
     if hasattr(pipe, "maybe_convert_prompt"): prompts = pipe.maybe_convert_prompt(prompts, tok) # words learnt by textual inversion
-    ids = tok(prompts, padding="max_length", max_length=tok.model_max_length, truncation=True, return_tensors="pt").input_ids # (B, 77)
+    with in_turn(pipe): ids = tok(prompts, padding="max_length", max_length=tok.model_max_length, truncation=True, return_tensors="pt").input_ids # (B, 77)
     for prompt, row in zip(prompts, ids):
         if len(prompt) < len(row) // 2 or len(whole := tok(prompt, truncation=False, verbose=False).input_ids) <= len(row): continue
         cut = tok.decode(whole[len(row) - 1:-1])
@@ -41,6 +42,7 @@ def tokenize(
     return ids
 
 
+@strict
 def tokens(
     pipe, # a diffusers pipeline
     prompt: str, # one prompt
@@ -51,6 +53,7 @@ def tokens(
     return [t.replace("</w>", " ") for t in pipe.tokenizer.convert_ids_to_tokens(ids[1:n + 1])]
 
 # %% ../nbs/20_text.ipynb #ad3e3ced
+@strict
 @torch.no_grad()
 def embed(
     pipe, # a diffusers pipeline
@@ -58,6 +61,7 @@ def embed(
 ) -> torch.Tensor: # (B, 77, d) in the text encoder's dtype, on its device
     """The text encoder's last hidden state for each prompt: what the cross-attention of the UNet reads, and what diffusers calls `prompt_embeds`.
 
-    Raises as `tokenize`. Source: Radford et al. 2021 (CLIP), section 2.4; Rombach et al. 2022, section 3.3."""
-    ids = tokenize(pipe, prompts)
-    return pipe.text_encoder(ids.to(pipe.text_encoder.device))[0] # (B, 77, d)
+    Raises as `tokenize`, and `FloatingPointError` for NaN. Source: Radford et al. 2021 (CLIP), section 2.4; Rombach et al. 2022, section 3.3."""
+    ids, te = tokenize(pipe, prompts), pipe.text_encoder; room = Room(None, "prompts in the text encoder", lambda: "free memory, another notebook's say")
+    with in_turn(pipe): h = torch.cat(room(lambda part: te(part.to(te.device))[0], ids)) # (B, 77, d)
+    return check_finite(h, "in the embeddings", what="prompt")

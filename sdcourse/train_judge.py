@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, load_icons, main_color, premultiply
 from .core import atomic, write_manifest
+from .files import read_state, save_state
 
 # %% ../nbs/51_train_judge.ipynb #90d5c65e
 COUNTS = (1, 2, 3, 4, "pair")
@@ -149,19 +150,19 @@ def train_judge_net(
     log=print, # called with a line of text now and then; None for silence
 ) -> JudgeNet: # in evaluation mode
     "Train a judge on the training rows until the time is up; go on from the checkpoint if there is one. The learning rate ends at zero, along a cosine."
-    run = Path(run); run.mkdir(parents=True, exist_ok=True); ck = run / "judge.ck"; torch.set_num_threads(threads)
+    run = Path(run); run.mkdir(parents=True, exist_ok=True); ck = run / "judge.safetensors"; torch.set_num_threads(threads)
     classes = judge_classes(rows); i, spent = 0, 0.
     with torch.random.fork_rng(devices=[]): torch.manual_seed(seed); net = JudgeNet(classes)
     net = net.to(memory_format=torch.channels_last).train()
     decay = [p for p in net.parameters() if p.ndim > 1]; plain = [p for p in net.parameters() if p.ndim <= 1]
     opt = torch.optim.AdamW([dict(params=decay, weight_decay=.05), dict(params=plain, weight_decay=0.)], lr=lr, betas=(.9, .99))
-    if ck.exists():
-        old = torch.load(ck, weights_only=True); net.load_state_dict(old["net"]); opt.load_state_dict(old["opt"]); i, spent = old["i"], old["spent"]
+    if (old := read_state(ck)) is not None:
+        net.load_state_dict(old["net"]); opt.load_state_dict(old["opt"]); i, spent = old["i"], old["spent"]
         if log: log(f"goes on at step {i}, {spent:.0f} s spent")
     data = iter(torch.utils.data.DataLoader(JudgeData(rgba, rows, classes, batch=batch, seed=seed, start=i), batch_size=None, num_workers=1, prefetch_factor=4))
     begin = saved = time.time() - spent; seen = []
     def save():
-        with atomic(ck) as tmp: torch.save(dict(net=net.state_dict(), opt=opt.state_dict(), i=i, spent=time.time() - begin), tmp)
+        save_state(dict(net=net.state_dict(), opt=opt.state_dict(), i=i, spent=time.time() - begin), ck)
     while (now := time.time() - begin) < minutes * 60:
         for g in opt.param_groups: g["lr"] = lr * min(1, (i + 1) / 200) * (.5 + .5 * math.cos(math.pi * now / minutes / 60))
         x, y = next(data)
@@ -228,7 +229,7 @@ def _main(
     a = p.parse_args(argv); rgba, rows = load_icons(a.data / "icons.parquet"); classes = judge_classes(rows)
     net = train_judge_net(a.run, rgba, rows, minutes=a.minutes, seed=a.seed, threads=a.threads, log=lambda s: print(s, flush=True))
     exam = examine(net, *load_icons(a.data / "icons.parquet", split="holdout"), classes)
-    save_judge(net, classes, exam, a.run / "judge", notes=dict(steps=torch.load(a.run / "judge.ck", weights_only=True)["i"], minutes=a.minutes))
+    save_judge(net, classes, exam, a.run / "judge", notes=dict(steps=read_state(a.run / "judge.safetensors")["i"], minutes=a.minutes))
     for k, e in exam.items(): print(f"{k:8} {e['right'] / e['trials']:.1%} right of {e['trials']}" + (f", {e['top5'] / e['trials']:.1%} among the first five" if k == "subject" else ""))
 
 # %% ../nbs/51_train_judge.ipynb #bf20c221

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 
 @contextmanager
-def serve(root):
-    "Yield the address and the list of requests that came."
+def serve(root, wrong=()):
+    "Yield the address and the list of requests that came. Files named in `wrong` come with the hash of other bytes, as if they were damaged on their way."
     root = Path(root); seen = []
 
     class Hub(BaseHTTPRequestHandler):
@@ -39,7 +39,7 @@ def serve(root):
                 return self.send(200, file.read_bytes(), {"ETag": f'"{self.oid(file)}"', "X-Repo-Commit": "0" * 39 + "1"}, body)
             self.send(404, b"", {}, body)
 
-        def oid(self, p): return hashlib.sha1(p.read_bytes()).hexdigest()
+        def oid(self, p): return hashlib.sha256(p.read_bytes() + b"other" * (p.name in wrong)).hexdigest()
 
         def send(self, code, data, headers, body):
             self.send_response(code)

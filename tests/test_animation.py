@@ -5,6 +5,7 @@ from hypothesis import assume, example, given, settings as rules, strategies as 
 from PIL import Image
 from conftest import ENV
 from sdcourse.animation import animate
+from sdcourse.core import _HOST
 from sdcourse.keyframes import parse_prompts, parse_schedule
 from sdcourse.models import load
 from sdcourse.motion import match_color, move_2d, move_3d, video_frames
@@ -235,7 +236,7 @@ def test_a_killed_run_goes_on(pipe, tmp_path):
     names = sorted(p.name for p in (tmp_path/"whole").iterdir())
     assert names == [*(f"{k:05d}.png" for k in range(9)), "schedules.png", "settings.json"]
     assert 4 <= len([*(tmp_path/"killed").glob("0*.png")]) < 9
-    first = (tmp_path/"killed"/"00001.png").stat().st_mtime_ns; (tmp_path/"killed"/".00007-abc.png").write_bytes(b"half a fra") # what a kill while writing leaves
+    first = (tmp_path/"killed"/"00001.png").stat().st_mtime_ns; (half := tmp_path/"killed"/".writing"/f"{_HOST}-abc").mkdir(parents=True, exist_ok=True); (half/"00007.png").write_bytes(b"half a fra") # what a kill while writing leaves
     again = list(animate(pipe, WORDS, **FILM, out=tmp_path/"killed"))
     assert sorted(p.name for p in (tmp_path/"killed").iterdir()) == names and [f.tobytes() for f in again] == [f.tobytes() for f in whole]
     for name in names: assert (tmp_path/"killed"/name).read_bytes() == (tmp_path/"whole"/name).read_bytes(), name

@@ -88,9 +88,9 @@ def test_no_orphan_modules():
 # Imports
 
 # what a module of the package may import from the package; everything above it in this table is below it in the building
-LAYERS = [{"core"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
+LAYERS = [{"core"}, {"files"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
           {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"tune"}, {"jobs"}, {"commands"}, {"exercises", "finetuning"}, {"cli"}]
-BESIDE = {"augment": {"core"}, "train_pocket": {"core", "augment"}, "train_judge": {"core", "augment"}} # what trains the models stands beside the course
+BESIDE = {"augment": {"core"}, "train_pocket": {"core", "files", "augment"}, "train_judge": {"core", "files", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
 BELOW["measure"] |= {"augment", "train_judge"} # the judge's prompts are composed of icons, and its network is trained there
 BELOW["prompts"] |= {"augment"} # it phrases prompts as the captions of the training pictures are phrased

@@ -9,7 +9,7 @@ from sdcourse.sweeps import sweep, sweep_pictures
 from write import ROOT
 
 P = "a red fox in the snow, 3d render style"
-AXES = dict(prompt=[P, "an owl at night, pixel art style"], negative_prompt=["", "blue"], seed=range(3, 5), guidance_scale=np.array([1., 6.]), scheduler=["ddim", "euler_a"], num_inference_steps=[2, 3],
+AXES = dict(prompt=[P, "an owl at night, pixel art style"], negative_prompt=["", "blue"], seed=range(3, 5), guidance_scale=np.array([1., 6.]), scheduler=["ddim", "tcd"], num_inference_steps=[2, 3],
             guidance_rescale=[0., .7], guidance_interval=[(0., 1.), (0., .5)], height=[48, 64], eta=[0., 1.])
 FEW = dict(seed=3, num_inference_steps=3, scheduler="ddim")
 

@@ -11,7 +11,7 @@ from sdcourse.train_pocket import new_unet
 from sdcourse.tune.data import CREATURES, load_data
 from sdcourse.tune.train import estimate, finetune, load_trained, save_trained
 
-KILLS = int(os.environ.get("SDCOURSE_KILLS", 3)) # of each method
+KILLS = int(os.environ.get("SDCOURSE_KILLS", 0)) # of each method
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ from safetensors.torch import load_file
 from sdcourse.tune.train import _crc, _note
 out, kills, start, data = Path(sys.argv[1]), int(sys.argv[2]), load(sys.argv[3], device="cpu"), load_data(limit=8)
 for method in sys.argv[4:]:
-    rng = random.Random(0); kw = dict(method=method, steps=8, batch_size=2, ema=.9, seed=1, **(dict(token="<imp>") if method == "inversion" else {}))
+    rng = random.Random(0); kw = dict(method=method, steps=8, batch_size=2, ema=.9, seed=1, **dict(full={}, inversion=dict(token="<imp>"), lora=dict(rank=2), dreambooth=dict(token="zwx", class_prompt="a monster", class_data=load_data(limit=12)[8:]))[method])
     whole = copy.deepcopy(start); want = {s.step: s.loss for s in finetune(whole, data, **kw)}; done = saved = rounds = 0
     begin = time.time(); list(finetune(copy.deepcopy(start), data, out=out/f"{method}-timed", save_every=1, **kw)); span = time.time() - begin
     while done < kills:
@@ -72,7 +72,8 @@ for method in sys.argv[4:]:
 
 def test_kills(sd, tmp_path):
     "SIGKILL at random moments, saving included: every checkpoint is whole, and every resumed training has the losses and weights of the uninterrupted one."
-    for line in python(KILL, tmp_path, KILLS, sd, "full", "inversion", timeout=3600).splitlines()[-2:]: said = line.split(); assert said[0] == "KILLED" and int(said[1]) >= KILLS and int(said[3]) > 0
+    kills = KILLS or 1
+    for line in python(KILL, tmp_path, kills, sd, "full", "inversion", "lora", "dreambooth", timeout=3600).splitlines()[-4:]: said = line.split(); assert said[0] == "KILLED" and int(said[1]) >= kills and int(said[3]) > 0
 
 
 def test_disk_full(sd, data, tmp_path):
@@ -285,3 +286,32 @@ def test_captions_that_speak_of_the_new_word_are_kept():
     assert _told(data("a {} in the snow", "a <imp>"), "<imp>") == [("a <imp> in the snow",), ("a <imp>",)]
     assert _told(data("a fox", "a cat"), "<imp>") is None
     with pytest.raises(ValueError, match="'a cat' of p1 speaks neither"): _told(data("a {}", "a cat"), "<imp>")
+
+
+def test_debiased_weights_count_noisy_steps_more():
+    "Yu et al. 2023: 1 / sqrt(SNR); here at most 8, and never beside min-SNR."
+    from diffusers.training_utils import compute_snr
+    from sdcourse.models import load
+    from sdcourse.tune.train import _snr_weight
+    pipe = load("pocket"); t = torch.tensor([0, 200, 600, 999]); snr = compute_snr(pipe.scheduler, t)
+    got = _snr_weight(pipe.scheduler, t, None)
+    assert torch.allclose(got[:3], snr[:3] ** -.5) and got[3] == 8 < snr[3] ** -.5 and (got.diff() > 0).all()
+    few = [(Image.new("RGB", (64, 64), c), c) for c in ("red", "blue")]; kw = dict(steps=2, batch_size=2, dropout=0, lr=1e-4)
+    plain, debiased = ([s.loss for s in finetune(load("pocket"), few, debiased=d, **kw)] for d in (False, True))
+    assert plain != debiased
+    with pytest.raises(ValueError, match="debiased=True and min_snr_gamma=5.* choose one"): finetune(pipe, few, debiased=True, min_snr_gamma=5)
+
+
+def test_loras_of_the_package_have_names(tmp_path, monkeypatch):
+    from sdcourse.models import OWN_LORAS
+    from sdcourse.tune.train import trained_file
+    monkeypatch.chdir(tmp_path); assert set(OWN_LORAS) == {"blob", "creatures", "kittens"}
+    for name, folder in OWN_LORAS.items(): assert trained_file(name) == (folder/"pytorch_lora_weights.safetensors", "lora")
+    kw = dict(seed=5, num_inference_steps=6, guidance_scale=3.); pipe = load("pocket"); plain = generated(pipe, "a red dragon, monster style", **kw)
+    tuned = generated(load_trained(pipe, "creatures"), "a red dragon, monster style", **kw); assert np.abs(plain - tuned).mean() > 20
+    (tmp_path/"creatures").mkdir() # a folder of this name goes first
+    with pytest.raises(FileNotFoundError, match="creatures holds neither"): trained_file("creatures")
+    with pytest.raises(FileNotFoundError, match="no folder creature: .*blob, creatures, kittens"): trained_file("creature")
+
+
+def generated(pipe, prompt, **kw): return np.asarray(txt2img(pipe, prompt, **kw)[0], int)

@@ -89,14 +89,14 @@ Of B pictures and their B captions, in the same order, each picture shall find i
 @cache
 def _seen_and_said():
     "Vectors of six pictures by the pocket model and of eight sentences, by the pocket CLIP, in our own towers; and the names of the eight."
-    from safetensors.torch import load_file
+    from sdcourse.files import read_weights
     from sdcourse.core import to_tensor
     from sdcourse.generate import txt2img
     from sdcourse.models import POCKET, load
     from sdcourse.scratch.clip import ImageTower, TextTower
     from sdcourse.text import tokenize
     names = ["a red fox", "an owl", "a castle", "a sunflower", "a penguin", "a rocket", "a strawberry", "a ghost"]
-    say = [f"{n}, glossy cartoon style" for n in names]; pipe = load("pocket"); w = {k: v.float() for k, v in load_file(POCKET.parent/"pocket_clip/model.safetensors").items()}
+    say = [f"{n}, glossy cartoon style" for n in names]; pipe = load("pocket"); w = {k: v.float() for k, v in read_weights(POCKET.parent/"pocket_clip/model.safetensors").items()}
     def part(net, start): net.load_state_dict({k.removeprefix(start): v for k, v in w.items() if k.startswith(start)} | ({"projection.weight": w["visual_projection.weight"]} if start[0] == "v" else {})); return net.eval()
     with torch.random.fork_rng(devices=[]): eye, tower = part(ImageTower(), "vision_model."), part(TextTower(), "text_model.")
     with torch.no_grad():

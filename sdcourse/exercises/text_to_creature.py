@@ -92,9 +92,14 @@ _book.recall("Nobody asked for a creature, and the fox became one. Why?", "nothi
     "because the word fox stands in a caption of the creatures": "It need not: castles and penguins change too.",
     "because the seed is the same": "Other seeds show the same.",
     "because the text encoder was trained too": "It was frozen: only the UNet was trained."})
+_book.recall("The old pictures of a model are not at hand. What can be put between the new ones?", "pictures that it draws itself, with their prompts", "Before the training it knows what must not be forgotten: its own pictures say so.", {
+    "the new pictures once more, with old prompts": "That teaches that a fox is a creature.",
+    "noise, with old prompts": "That teaches that a fox is noise.",
+    "nothing: only a lower learning rate helps": "It forgets more slowly then, and learns more slowly, too."})
 
 # %% ../../nbs/exercises/42_text_to_creature.ipynb #a0058172
 _book.word("fine-tuning", "Training a finished model further on a small set of one's own.", code="finetune")
 _book.word("style adherence", "How many of the pictures look as if they were of the set.", code="style")
 _book.word("forgetting", "What the model could draw before the training and cannot draw after it.", code="kept")
+_book.word("rehearsal", "Old pictures mixed among the new ones of a training, so that forgetting costs something.", code="rehearsal")
 _book.word("early stop", "To end a training where the held-out numbers no longer rise.")

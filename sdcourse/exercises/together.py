@@ -37,12 +37,12 @@ class _Remembers:
 def _parts():
     "Our own text tower, UNet and autoencoder with the pocket weights; its pieces, merges and scaling factor."
     import json
-    from safetensors.torch import load_file
+    from sdcourse.files import read_weights
     from sdcourse.models import POCKET
     from sdcourse.scratch.clip import TextTower, bpe
     from sdcourse.scratch.unet import UNet
     from sdcourse.scratch.vae import VAE
-    def part(net, file): net.load_state_dict({k.removeprefix("text_model."): v.float() for k, v in load_file(POCKET/file).items()}); return net.eval().requires_grad_(False)
+    def part(net, file): net.load_state_dict({k.removeprefix("text_model."): v.float() for k, v in read_weights(POCKET/file).items()}); return net.eval().requires_grad_(False)
     with torch.random.fork_rng(devices=[]): tower, unet, vae = part(TextTower(), "text_encoder/model.safetensors"), part(UNet(), "unet/diffusion_pytorch_model.safetensors"), part(VAE(), "vae/diffusion_pytorch_model.safetensors")
     pieces = json.loads((POCKET/"tokenizer/tokenizer.json").read_text(encoding="utf-8"))["model"]; merges = [tuple(m) for m in pieces["merges"]]; start, end = (pieces["vocab"][f"<|{w}oftext|>"] for w in ("start", "end"))
     def read(prompt): ids = [start, *(pieces["vocab"][p] for p in bpe(prompt, merges))][:76]; return tower(torch.tensor([ids + [end] * (77 - len(ids))]))

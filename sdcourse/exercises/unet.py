@@ -106,10 +106,10 @@ def _mixer(seed):
 # %% ../../nbs/exercises/34_unet.ipynb #8a57f0e9
 def _pocket():
     "The pocket model's UNet in our class, and what it is shown."
-    from safetensors.torch import load_file
+    from sdcourse.files import read_weights
     from sdcourse.models import POCKET
     from sdcourse.scratch.unet import UNet
-    net = UNet(); net.load_state_dict({k: v.float() for k, v in load_file(next((POCKET/"unet").glob("*.safetensors"))).items()})
+    net = UNet(); net.load_state_dict({k: v.float() for k, v in read_weights(next((POCKET/"unet").glob("*.safetensors"))).items()})
     return net.eval().requires_grad_(False), _noise(0, 2, 4, 8, 12), torch.tensor([20, 700]), _noise(1, 2, 5, 128)
 
 

@@ -89,13 +89,13 @@ Measure the factor that gives the latents of the training pictures a standard de
 @cache
 def _autoencoder_and_pictures():
     "Our own autoencoder with the pocket weights, and the latents of three pictures as pixels."
-    from safetensors.torch import load_file
+    from sdcourse.files import read_weights
     from sdcourse.generate import txt2img
     from sdcourse.core import to_tensor
     from sdcourse.models import POCKET, load
     from sdcourse.scratch.vae import VAE
     with torch.random.fork_rng(devices=[]): vae = VAE().eval().requires_grad_(False)
-    vae.load_state_dict({k: v.float() for k, v in load_file(POCKET/"vae/diffusion_pytorch_model.safetensors").items()})
+    vae.load_state_dict({k: v.float() for k, v in read_weights(POCKET/"vae/diffusion_pytorch_model.safetensors").items()})
     return vae, to_tensor(txt2img(load("pocket"), ["a red fox, 3d render style", "an owl, glossy cartoon style", "a castle, pixel art style"], seed=5, num_inference_steps=4))
 
 # %% ../../nbs/exercises/36_vae.ipynb #3511defc

@@ -9,18 +9,19 @@ __all__ = ['METHODS', 'RATES', 'TrainStep', 'averaged', 'finetune', 'save_traine
            'trained_hash', 'Estimate', 'estimate']
 
 # %% ../../nbs/41_trainer.ipynb #6a58ef3d
-import hashlib, inspect, json, math, os, re, shutil, time, warnings, zlib
-from contextlib import contextmanager, nullcontext
+import hashlib, inspect, json, math, os, re, time, warnings
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 import torch
-from ..core import atomic, best_dtype, nearest, shorten, strict, to_rgb, to_tensor
+from ..core import atomic, atomic_folder, best_dtype, clear_memory, in_turn, nearest, out_of_memory, read_picture, shorten, strict, tidy, to_rgb, to_tensor, write_manifest
 from ..latents import check_size
-from ..models import _quiet
+from ..files import _crc, hub_file, read_weights, said_in
+from ..models import LORAS, OWN_LORAS, _quiet
 from ..record import numbers_hash
 from ..text import tokenize
-from ..train_pocket import atomic_folder, learning_rate, min_snr_weight, numbered
+from ..train_pocket import learning_rate, min_snr_weight, numbered
 from .data import Captioned, load_data
 
 METHODS = ("full", "lora", "inversion", "dreambooth")
@@ -126,7 +127,11 @@ def _as_data(data, pipe, name="data", least=1):
         for t in (c, *f):
             if not isinstance(t, str) or not t.strip(): raise ValueError(f"the caption of {n} is {shorten(t)}: say what the picture shows, or leave it out")
         forms.append(tuple(f) or (c,))
-    images = [to_rgb(im) for im in data.images]; sizes = [im.size for im in images]
+    images = []
+    for n, im in zip(data.names, data.images):
+        try: images.append(to_rgb(im))
+        except (TypeError, ValueError) as e: raise type(e)(f"{n}: {e}") from None
+    sizes = [im.size for im in images]
     for n, s in zip(data.names, sizes):
         if s != sizes[0]: raise ValueError(f"{n} has {s[0]}x{s[1]} pixels and {data.names[0]} {sizes[0][0]}x{sizes[0][1]}: pictures of one training must have one size; load_data(folder, size=...) brings them to one")
     try: check_size(pipe, sizes[0][1], sizes[0][0])
@@ -148,7 +153,7 @@ def _told(data, token):
     return [tuple(t.replace("{}", token) for t in f) for f in data.forms]
 
 
-def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targets, adapter, token, init_token, prompts, class_prompt, class_data, prior_weight, dropout, flip, seed, out, resume, save_every, keep, cache, ema, min_snr_gamma, precision, gradient_checkpointing, eight_bit, offload, warmup, cooldown, weight_decay, max_grad_norm):
+def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targets, adapter, token, init_token, prompts, class_prompt, class_data, prior_weight, dropout, flip, seed, out, resume, save_every, keep, cache, ema, min_snr_gamma, debiased, precision, gradient_checkpointing, eight_bit, offload, warmup, cooldown, weight_decay, max_grad_norm):
     "Everything that `finetune` was asked for, checked, and what follows from it: (pipe, data, class_data, settings)."
     if method not in METHODS: raise ValueError(f"no method {shorten(method)}" + (f"; did you mean {like!r}?" if (like := nearest(str(method), METHODS)) else f"; there are {', '.join(METHODS)}"))
     for k, v in dict(steps=steps, batch_size=batch_size, save_every=save_every, keep=keep).items(): _count(k, v)
@@ -156,6 +161,7 @@ def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targe
     _count("seed", seed, 0); _count("warmup", warmup, 0)
     _number("lr", lr, 0, none=True, open_low=True); _number("max_grad_norm", max_grad_norm, 0, open_low=True); _number("prior_weight", prior_weight, 0); _number("weight_decay", weight_decay, 0, none=True)
     _number("dropout", dropout, 0, 1, none=True); _number("cooldown", cooldown, 0, 1); _number("ema", ema, 0, 1, none=True); _number("min_snr_gamma", min_snr_gamma, 0, none=True, open_low=True)
+    if debiased and min_snr_gamma: raise ValueError(f"debiased=True and min_snr_gamma={min_snr_gamma} weigh the same steps in two ways: choose one of the two")
     if precision not in (None, "fp32", "bf16", "fp16"): raise ValueError(f"precision must be 'fp32', 'bf16', 'fp16' or None, got {shorten(precision)}")
     if offload and not cache: raise ValueError("offload=True moves away what cache=False needs at each step: choose one of the two")
     if resume and out is None: raise ValueError("resume=True goes on from the checkpoints in a folder: name it with out=")
@@ -176,7 +182,7 @@ def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targe
     if class_data is not None: class_data = _as_data(class_data, pipe, "class_data")
     c = SimpleNamespace(method=method, steps=steps, lr=float(RATES[_kin(pipe)]["dreambooth lora" if lora and method == "dreambooth" else method] if lr is None else lr), batch_size=batch_size, micro_batch=micro_batch or batch_size, rank=(rank or 8) if lora else None, lora=lora, targets=targets, adapter=adapter,
                         token=token, init_token=init_token, class_prompt=class_prompt, prior_weight=float(prior_weight), dropout=(.1 if method in ("full", "lora") else 0.) if dropout is None else float(dropout), flip=bool(flip), seed=seed,
-                        out=None if out is None else Path(out).expanduser(), resume=resume, save_every=save_every, keep=keep, cache=cache, ema=ema, min_snr_gamma=min_snr_gamma, dtype=dtype, gradient_checkpointing=gradient_checkpointing,
+                        out=None if out is None else Path(out).expanduser(), resume=resume, save_every=save_every, keep=keep, cache=cache, ema=ema, min_snr_gamma=min_snr_gamma, debiased=bool(debiased), dtype=dtype, gradient_checkpointing=gradient_checkpointing,
                         eight_bit=eight_bit, offload=offload, warmup=warmup, cooldown=cooldown, weight_decay=(0. if method == "inversion" else .01) if weight_decay is None else weight_decay, max_grad_norm=max_grad_norm, device=device)
     c.base, c.data = (_base_of(pipe, c), _data_of(data, class_data)) if out is not None else (None, None)
     c.start = _newest(c)
@@ -188,7 +194,7 @@ def _planned(pipe, data, method, steps, lr, batch_size, micro_batch, rank, targe
     return pipe, data, class_data, c
 
 # %% ../../nbs/41_trainer.ipynb #39727229
-SAME = ("method", "lr", "batch_size", "rank", "targets", "adapter", "token", "init_token", "class_prompt", "prior_weight", "dropout", "flip", "seed", "ema", "min_snr_gamma", "eight_bit", "warmup", "cooldown", "weight_decay", "max_grad_norm", "base", "data") # what a resumed training may not change
+SAME = ("method", "lr", "batch_size", "rank", "targets", "adapter", "token", "init_token", "class_prompt", "prior_weight", "dropout", "flip", "seed", "ema", "min_snr_gamma", "debiased", "eight_bit", "warmup", "cooldown", "weight_decay", "max_grad_norm", "base", "data") # what a resumed training may not change
 
 
 def _base_of(pipe, c):
@@ -229,10 +235,8 @@ def _newest(c):
 
 def _note(file):
     "What a checkpoint says of itself."
-    from safetensors import SafetensorError, safe_open
-    try:
-        with safe_open(file, "pt") as f: return json.loads(f.metadata()["sdcourse"])
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as e: raise _damaged(file, e) from None
+    try: return json.loads(said_in(file)["sdcourse"])
+    except (OSError, TypeError, KeyError, ValueError) as e: raise _damaged(file, e) from None
 
 
 def _damaged(file, e):
@@ -253,30 +257,20 @@ def _write(c, params, opt, ema, scaler, done, spent):
     note = dict(step=done, seconds=spent, settings={k: getattr(c, k) for k in (*SAME, "steps")}, opt=plain, ema=ema.optimization_step if ema else None, scaler=scaler.state_dict(), crc=_crc(tensors))
     c.out.mkdir(parents=True, exist_ok=True); file = c.out/f"checkpoint-{done:08}.safetensors"
     try:
-        shutil.rmtree(work := c.out/".writing", ignore_errors=True); work.mkdir(); save_file(tensors, work/file.name, metadata={"format": "pt", "sdcourse": json.dumps(note)}) # in a folder of its own: safetensors too writes beside and renames
-        with atomic(file) as tmp: os.replace(work/file.name, tmp)
+        with atomic(file) as tmp: save_file(tensors, tmp, metadata={"format": "pt", "sdcourse": json.dumps(note)})
     except Exception as e:
         size = sum(v.nbytes for v in tensors.values()); good = _checkpoints(c.out)
         raise OSError(f"the checkpoint of step {done} ({size / 1e6:.0f} MB) could not be written to {c.out}: {e}. " + (f"{good[-1].name} is still good: " if good else "None was written before: ") + "make room and call it again with resume=True") from None
-    finally: shutil.rmtree(work, ignore_errors=True)
     for old in _checkpoints(c.out)[:-c.keep]: old.unlink()
-
-
-def _crc(tensors):
-    "One number for the bytes of all tensors."
-    n = 0
-    for k in sorted(tensors): n = zlib.crc32(tensors[k].reshape(-1).view(torch.uint8).numpy(), n)
-    return n
 
 
 def _read(c, params, opt, ema, scaler):
     "Put a checkpoint in its place; (step, seconds)."
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
     file, note = c.start
-    try: tensors = load_file(file)
-    except (SafetensorError, OSError) as e: raise _damaged(file, e) from None
-    if _crc(tensors) != note["crc"]: raise _damaged(file, "its checksum is wrong")
+    try: tensors = read_weights(file, whole_numbers=True)
+    except OSError as e: raise _damaged(file, e) from None
+    if _crc(tensors) != note.get("crc"): raise _damaged(file, "its checksum is wrong")
+    if odd := [n for n, p in params.items() if (got := tensors.get(f"param.{n}")) is None or got.shape != p.shape]: raise _damaged(file, f"it does not fit this training: {odd[0]}")
     for n, p in params.items(): p.data.copy_(tensors[f"param.{n}"])
     state = {}
     for k, v in tensors.items():
@@ -320,9 +314,7 @@ def _steps(pipe, data, class_data, c):
     from diffusers import DDPMScheduler
     from diffusers.training_utils import EMAModel
     begin = time.perf_counter(); done = spent = 0; saved = None; ema = None; c.team = _team(c)
-    if c.out and c.team.rank == 0:
-        for p in c.out.glob(".checkpoint-*"): p.unlink(missing_ok=True) # what a killed process was writing
-        shutil.rmtree(c.out/".writing", ignore_errors=True)
+    if c.out and c.team.rank == 0: tidy(c.out)
     data, prior = _with_prior(pipe, data, class_data, c)
     texts = sorted({t for f in data.forms for t in f} | {""}); number = {t: k for k, t in enumerate(texts)}; forms = [[number[t] for t in f] for f in data.forms]; empty = number[""]
     with _prepared(pipe, c) as params: # name: parameter
@@ -350,14 +342,15 @@ def _steps(pipe, data, class_data, c):
                 xt = sched.add_noise(x0, noise, t); want = {"epsilon": lambda: noise, "sample": lambda: x0, "v_prediction": lambda: sched.get_velocity(x0, noise, t)}[sched.config.prediction_type]()
                 weight = torch.full((len(keys),), 1 / c.batch_size, device=c.device)
                 if prior: weight[c.batch_size:] *= c.prior_weight
-                if c.min_snr_gamma: weight = weight * _snr_weight(sched, t, c.min_snr_gamma)
-                loss = _gradients(pipe, c, inputs, opt, scaler, xt, t, told, want, weight)
-                if not math.isfinite(loss): raise FloatingPointError(f"the loss is {loss} at step {i + 1} (learning rate {rate:g}, {str(c.dtype).removeprefix('torch.')}): {_safe(c, saved)}Lower lr, or use warmup" + ("" if c.dtype == torch.float32 else ", or precision='fp32'"))
-                scaler.unscale_(opt); norm = torch.nn.utils.clip_grad_norm_(trained, c.max_grad_norm)
-                if c.dtype != torch.float16 and not torch.isfinite(norm): raise FloatingPointError(f"the gradient is {norm.item()} at step {i + 1}, the loss {loss:.4g} (learning rate {rate:g}): {_safe(c, saved)}Lower lr, or use warmup")
-                scaler.step(opt); scaler.update()
-                if ema: ema.step(trained)
-                if c.method == "inversion": _write_row(pipe, c, trained[0])
+                if c.min_snr_gamma or c.debiased: weight = weight * _snr_weight(sched, t, c.min_snr_gamma)
+                with in_turn(pipe): # who draws in another thread sees whole steps
+                    loss = _gradients(pipe, c, inputs, opt, scaler, xt, t, told, want, weight)
+                    if not math.isfinite(loss): raise FloatingPointError(f"the loss is {loss} at step {i + 1} (learning rate {rate:g}, {str(c.dtype).removeprefix('torch.')}): {_safe(c, saved)}Lower lr, or use warmup" + ("" if c.dtype == torch.float32 else ", or precision='fp32'"))
+                    scaler.unscale_(opt); norm = torch.nn.utils.clip_grad_norm_(trained, c.max_grad_norm)
+                    if c.dtype != torch.float16 and not torch.isfinite(norm): raise FloatingPointError(f"the gradient is {norm.item()} at step {i + 1}, the loss {loss:.4g} (learning rate {rate:g}): {_safe(c, saved)}Lower lr, or use warmup")
+                    scaler.step(opt); scaler.update()
+                    if ema: ema.step(trained)
+                    if c.method == "inversion": _write_row(pipe, c, trained[0])
                 done = i + 1; now = time.perf_counter(); per = (now - started) / (done - first)
                 if c.out and c.team.rank == 0 and (done % c.save_every == 0 or done == c.steps): _write(c, params, opt, ema, scaler, done, spent + now - begin); saved = done
                 yield TrainStep(done, loss, rate, spent + now - begin, per * (c.steps - done), c.micro_batch, _peak(c.device), ema)
@@ -384,10 +377,10 @@ def _gradients(pipe, c, inputs, opt, scaler, xt, t, told, want, weight):
                 scaler.scale(loss).backward(); total += loss.item()
             break
         except (RuntimeError, MemoryError) as e:
-            if not _no_memory(e): raise
+            if not out_of_memory(e): raise
             err = str(e).splitlines()[0]
         opt.zero_grad(set_to_none=True); pred = loss = text = None # noqa: F841
-        if c.device.type != "cpu": getattr(torch, c.device.type).empty_cache()
+        clear_memory()
         if c.micro_batch == 1: raise MemoryError(f"not even one picture at a time fits ({err}): turn on gradient_checkpointing=True{'' if c.lora else ', or train a LoRA (method=' + repr('lora') + ')'}{'' if c.eight_bit else ', or eight_bit=True'}, or take smaller pictures")
         c.micro_batch = (c.micro_batch + 1) // 2
     return total if c.team.size == 1 else _summed(opt, total, c)
@@ -411,11 +404,10 @@ def _summed(opt, total, c):
     return flat[-1].item()
 
 
-def _no_memory(e): return isinstance(e, (torch.OutOfMemoryError, MemoryError)) or any(s in str(e).lower() for s in ("out of memory", "can't allocate memory", "not enough memory"))
 def _snr_weight(sched, t, gamma):
-    "min(SNR, gamma) / SNR; for v-prediction over SNR + 1, for sample prediction times SNR (Hang et al. 2023)."
+    "min(SNR, gamma) / SNR (Hang et al. 2023), or with no gamma 1 / sqrt(SNR), at most 8 (Yu et al. 2023); for v-prediction times SNR / (SNR + 1), for sample prediction times SNR."
     from diffusers.training_utils import compute_snr
-    w = min_snr_weight(sched, t, gamma); snr = compute_snr(sched, t)
+    snr = compute_snr(sched, t); w = min_snr_weight(sched, t, gamma) if gamma else snr.rsqrt().clamp(max=8.)
     return {"epsilon": w, "sample": w * snr, "v_prediction": w * snr / (snr + 1)}[sched.config.prediction_type]
 
 
@@ -441,8 +433,8 @@ def _prepared(pipe, c):
     "The pipe made ready to be trained: yields {name: parameter}. Afterwards everything but what was learnt is as it was."
     parts = [pipe.unet, pipe.vae, pipe.text_encoder]; modes = [m.training for m in parts]; dtype = pipe.unet.dtype; procs = None; hook = None
     flags = [(p, p.requires_grad) for m in parts for p in m.parameters()]
-    for m in parts: m.eval().requires_grad_(False)
     try:
+        for m in parts: m.eval().requires_grad_(False)
         if dtype != torch.float32 and (not c.lora and c.method != "inversion" or c.dtype == torch.float32): torch.nn.Module.float(pipe.unet)
         if c.lora: params = _add_lora(pipe, c)
         elif c.method == "inversion": params, hook = _add_word(pipe, c)
@@ -509,10 +501,9 @@ def _with_prior(pipe, data, class_data, c):
 
 def _class_pictures(pipe, data, c, n=64):
     "What the model itself draws of the class; kept with the checkpoints, for a resumed training must see the same."
-    from PIL import Image
     from sdcourse.generate import txt2img
     folder = c.out/"class" if c.out else None
-    if folder and folder.is_dir(): return [Image.open(p).convert("RGB") for p in sorted(folder.glob("*.png"))]
+    if folder and folder.is_dir(): return [to_rgb(read_picture(p)) for p in sorted(folder.glob("*.png"))]
     images = txt2img(pipe, c.class_prompt, n=n, seed=c.seed, batch_size=max(1, 16 * 64 * 64 // (data.images[0].height * data.images[0].width)), height=data.images[0].height, width=data.images[0].width)
     if folder:
         with atomic_folder(folder) as f:
@@ -549,6 +540,7 @@ def finetune(
     cache: bool = True, # encode pictures and captions once, not at each step: the same losses, bit for bit
     ema: float | None = None, # decay of a running mean of the weights, which the pipe has in the end; None: none
     min_snr_gamma: float | None = None, # weight the loss by min(SNR, gamma) / SNR, 5 say (Hang et al. 2023); None: not
+    debiased: bool = False, # weight the loss by 1 / sqrt(SNR), at most 8 (Yu et al. 2023): noisy steps, where shapes are decided, count more
     precision: str | None = None, # "fp32", "bf16" or "fp16" (autocast); None: what suits the device
     gradient_checkpointing: bool = False, # compute activations twice rather than keep them: less memory, more time
     eight_bit: bool = False, # Adam's state in 8 bits, by bitsandbytes
@@ -614,23 +606,23 @@ def save_trained(
             if token not in pipe.tokenizer.get_vocab(): raise ValueError(f"the tokenizer has no word {token!r}: its added ones are {', '.join(t for t, _ in added)}")
             row = pipe.text_encoder.get_input_embeddings().weight.data[pipe.tokenizer.convert_tokens_to_ids(token)]
             save_file({token: row.clone().cpu()[None]}, f/"learned_embeds.safetensors", metadata={"format": "pt"})
-        else:
-            from sdcourse.core import write_manifest
-            pipe.save_pretrained(f, safe_serialization=True); write_manifest(f)
+        else: pipe.save_pretrained(f, safe_serialization=True)
+        write_manifest(f)
     return Path(folder)
 
 
 @strict
 def load_trained(
     pipe, # the pipeline that it was trained from, freshly loaded
-    folder, # what `save_trained` wrote
+    folder, # what `save_trained` wrote, a LoRA's .safetensors from elsewhere, or a name of `LORAS`
     *,
     adapter: str = "default", # LoRA: its name in the pipeline
 ): # `pipe`
-    "Put what was learnt back into a pipeline, in place."
-    file, kind = trained_file(folder)
+    "Put what was learnt back into a pipeline, in place. Raises `OSError` for a damaged file, `ValueError` for one of another model."
+    name = folder if isinstance(folder, str) and folder in LORAS else None
+    file, kind = (hub_file(LORAS[name]["ids"][0], "pytorch_lora_weights.safetensors"), "lora") if name else trained_file(folder)
     with _hush(): _load(pipe, file, kind, adapter)
-    if kind != "model": vars(pipe).setdefault("_added_names", {})[adapter if kind == "lora" else [*pipe.tokenizer.get_added_vocab()][-1]] = _name_of(file)
+    if kind != "model": vars(pipe).setdefault("_added_names", {})[adapter if kind == "lora" else [*pipe.tokenizer.get_added_vocab()][-1]] = name or _name_of(file)
     return pipe
 
 
@@ -638,26 +630,53 @@ def _load(pipe, file, kind, adapter):
     if kind == "lora":
         try: import peft # noqa: F401
         except ImportError: raise ImportError('a LoRA needs peft: pip install "sdcourse[tune]"') from None
-        try: pipe.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=adapter, local_files_only=True)
-        except (RuntimeError, ValueError) as e: raise ValueError(f"{file} does not fit this model ({str(e).strip().splitlines()[0][:200]}): load the one that it was trained for") from None
+        given = read_weights(file); had = adapter in getattr(pipe.unet, "peft_config", {})
+        try: pipe.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=adapter, local_files_only=True, use_safetensors=True)
+        except (RuntimeError, ValueError, KeyError, IndexError, AttributeError, TypeError) as e:
+            if not had: _leave(pipe, adapter)
+            raise ValueError(f"{file} does not fit this model ({(str(e).strip().splitlines() or [type(e).__name__])[0][:200]}): load the one that it was trained for") from None
+        lost, bare = _not_taken(pipe, given, adapter)
+        if lost or bare: _leave(pipe, adapter); raise ValueError(f"{file} does not fit this model: {f'{lost} of its {len(given)} tensors found no place in it' if lost else f'{bare} of the tensors it needs are not there'}. Load the one that it was trained for, or copy the file again")
     elif kind == "embedding":
-        row = _tensors(file)[0]; d = pipe.text_encoder.config.hidden_size
+        row = _one_word(file); d = pipe.text_encoder.config.hidden_size
         if row.shape[-1] != d: raise ValueError(f"{file} does not fit this model: it is a word of {row.shape[-1]} numbers, and the model's words have {d}; load the one that it was trained for")
-        with torch.random.fork_rng(devices=[]): pipe.load_textual_inversion(str(file), local_files_only=True)
-    else:
-        from safetensors.torch import load_file
-        pipe.unet.load_state_dict(load_file(file/"unet"/"diffusion_pytorch_model.safetensors"))
+        with torch.random.fork_rng(devices=[]): pipe.load_textual_inversion(str(file), local_files_only=True, use_safetensors=True)
+    else: pipe.unet.load_state_dict(read_weights(file/"unet"/"diffusion_pytorch_model.safetensors", {k: v.shape for k, v in pipe.unet.state_dict().items()}))
+
+
+def _leave(pipe, adapter):
+    "Take a LoRA that did not fit out again."
+    for part in (pipe.unet, pipe.text_encoder):
+        if adapter in getattr(part, "peft_config", {}): part.delete_adapters(adapter) if hasattr(part, "delete_adapters") else part.delete_adapter(adapter)
+    if not getattr(pipe.unet, "peft_config", None): pipe.unload_lora_weights() # or empty frames stay around its layers
+
+
+def _not_taken(pipe, given, adapter):
+    "How many tensors of a LoRA's file are not in the pipeline now, whatever they are called there; and how many of the LoRA in the pipeline are not the file's."
+    from collections import Counter
+    def mark(t): return "nothing" if t.is_meta else numbers_hash([t.detach().to("cpu", pipe.unet.dtype).reshape(-1)])
+    file = Counter(mark(v) for k, v in given.items() if not k.endswith(".alpha"))
+    there = Counter(mark(p) for part in (pipe.unet, pipe.text_encoder) for n, p in part.named_parameters() if f".{adapter}." in n or n.endswith(f".{adapter}"))
+    return (file - there).total(), (there - file).total()
+
+
+def _one_word(file):
+    "The numbers of a learnt word: one tensor with one row, or a few."
+    rows = _tensors(file)
+    if len(rows) != 1 or rows[0].ndim > 2: raise ValueError(f"{file} holds {len(rows)} tensors and no learnt word: load what save_trained wrote")
+    return rows[0]
 
 # %% ../../nbs/41_trainer.ipynb #f4tr0001
 def trained_file(
-    folder, # what `save_trained` wrote, the folder above it, or a .safetensors file
+    folder, # what `save_trained` wrote, the folder above it, a .safetensors file, or a name of `OWN_LORAS`
 ) -> tuple: # (`Path`, "lora", "embedding" or "model")
     "What of a training there is to load, and what it is. Raises `FileNotFoundError` for what is none."
     top = Path(folder).expanduser()
-    if top.is_file() and top.suffix == ".safetensors":
+    if not top.exists(): top = OWN_LORAS.get(str(folder), top)
+    if top.is_file():
         shapes = [v.shape for v in _tensors(top)]
         return top, "embedding" if len(shapes) == 1 and len(shapes[0]) <= 2 else "lora"
-    if not top.is_dir(): raise FileNotFoundError(f"no folder {folder}: name one that save_trained wrote")
+    if not top.is_dir(): raise FileNotFoundError(f"no folder {folder}: name one that save_trained wrote, or a LoRA of the package ({', '.join(OWN_LORAS)})")
     for f in (top, top/"trained"):
         for name, kind in (("pytorch_lora_weights.safetensors", "lora"), ("learned_embeds.safetensors", "embedding")):
             if (f/name).is_file(): return f/name, kind
@@ -676,11 +695,8 @@ def trained_hash(
 
 
 def _tensors(file):
-    "The tensors of a safetensors file, or a clear error."
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-    try: return [v for k, v in load_file(file).items() if not k.endswith(".alpha")]
-    except SafetensorError as e: raise OSError(f"{file} is damaged ({e}): copy it again") from None
+    "The tensors of a LoRA's or a word's file."
+    return [v for k, v in read_weights(file).items() if not k.endswith(".alpha")]
 
 
 def _name_of(file):
