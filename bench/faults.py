@@ -35,10 +35,10 @@ from sdcourse.sampling import max_difference
 
 HERE = Path(__file__).resolve().parent; CORPUS = HERE.parent/"tests"/"faults"
 CLASSES = ("clear", "right", "warned", "obscure", "silent")
-SENSIBLE = (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError)
-ADVICE = re.compile(r"\b(must|should|has to|have to|needs?|expected|give|use|instead|make sure|at least|at most|between|did you mean|one of|choose|install|cannot be|only|missing|required|no such|unknown)\b", re.I)
+SENSIBLE = (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) # the last is what torch raises for wrong values, too
+ADVICE = re.compile(r"\b(must|should|has to|have to|needs?|expected|give|use|instead|make sure|at least|at most|between|did you mean|one of|choose|install|cannot be|only|missing|requires?d?|no such|no file|not found|does not exist|cannot identify|truncated|neither|unable to|please|provide|supported|unknown)\b", re.I)
 CALLED = dict(seed="generator", n="num_images_per_prompt", mask="mask_image", scheduler="scheduler") # our keyword -> diffusers'
-ALSO = dict(seed=("seeds", "generators"), num_inference_steps=("steps", "inference steps"), image=("picture", "pictures", "images"), mask=("mask image",), prompt=("prompts",), n=("images per prompt",), negative_prompt=("negative prompts",),
+ALSO = dict(seed=("seeds", "generators"), num_inference_steps=("steps", "inference steps"), image=("picture", "pictures", "images"), mask=("mask image",), prompt=("prompts", "text input"), n=("images per prompt",), negative_prompt=("negative prompts",),
             guidance_scale=("guidance scales",), scheduler=("schedulers",), strength=("strengths",)) # further words for a keyword
 P = "a red fox in the snow, 3d render style"
 
@@ -116,7 +116,7 @@ class Plain:
             s = kw.pop("scheduler"); s = getattr(diffusers, SCHEDULERS[s][0]).from_config(pipe.scheduler.config, **SCHEDULERS[s][1]) if isinstance(s, str) and s in SCHEDULERS else s
             pipe = type(pipe)(**{**pipe.components, "scheduler": s}, requires_safety_checker=False); pipe.set_progress_bar_config(disable=True)
         if "seed" in kw:
-            s, n = kw.pop("seed"), kw.get("n", 1); many = n * (len(kw["prompt"]) if isinstance(kw.get("prompt"), (list, tuple)) else 1) if type(n) is int and 0 < n < 1000 else 1
+            s, n = kw.pop("seed"), kw.get("n", 1); many = int(n) * (len(kw["prompt"]) if isinstance(kw.get("prompt"), (list, tuple)) else 1) if isinstance(n, (int, np.integer)) and 0 < n < 1000 else 1
             seeds = s if isinstance(s, (list, tuple)) else [s + k for k in range(many)] if type(s) is int else [s]
             kw["generator"] = None if s is None else [torch.Generator().manual_seed(k) for k in seeds] if len(seeds) != 1 else torch.Generator().manual_seed(seeds[0])
         return pipe(**{CALLED.get(k, k): v for k, v in kw.items()}).images
