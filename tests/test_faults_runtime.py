@@ -323,3 +323,12 @@ def test_two_samplers_step_by_step(pipe):
     def loop(prompt): h = embed(pipe, [prompt, ""]); return [s.latents for s in denoise(pipe, seeded_noise(pipe, [1]), h[:1], h[1:], **FEW)][-1]
     want = loop(P), loop(Q); got = together(lambda: loop(P), lambda: loop(Q))
     assert all(torch.equal(g, w) for g, w in zip(got, want))
+
+
+def test_one_tokenizer_for_all_threads(pipe):
+    "Each call of a tokenizer sets how it pads and cuts, for all who share it."
+    from sdcourse.text import tokenize
+    texts = [P, "a " * 90 + "fox", "<unknown> word", Q]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore"); want = [tokenize(pipe, t) for t in texts]
+        for got in zip(*together(*([lambda t=t: [tokenize(pipe, t) for _ in range(50)] for t in texts]))): assert all(torch.equal(g, w) for g, w in zip(got, want))
