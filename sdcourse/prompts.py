@@ -187,7 +187,7 @@ def swap_token(
 def _token(pipe, word):
     "The number of a word that is one token."
     if not isinstance(word, str): raise TypeError(f"a word must be a string, got {shorten(word)} ({type(word).__name__})")
-    ids = pipe.tokenizer(word, add_special_tokens=False).input_ids
+    with in_turn(pipe): ids = pipe.tokenizer(word, add_special_tokens=False).input_ids
     if len(ids) != 1: raise ValueError(f"{shorten(word)} is {len(ids)} tokens ({' + '.join(pipe.tokenizer.convert_ids_to_tokens(ids)).replace('</w>', '')}): only a word that is a single token can be swapped")
     return ids[0]
 

@@ -33,10 +33,12 @@ def tokenize(
 
     What does not fit is left out with a `UserWarning` that says what. Raises `TypeError` for what is no text, `ValueError` for an empty list."""
     prompts, tok = _prompts(prompts), pipe.tokenizer
-    if hasattr(pipe, "maybe_convert_prompt"): prompts = pipe.maybe_convert_prompt(prompts, tok) # words learnt by textual inversion
-    with in_turn(pipe): ids = tok(prompts, padding="max_length", max_length=tok.model_max_length, truncation=True, return_tensors="pt").input_ids # (B, 77)
-    for prompt, row in zip(prompts, ids):
-        if len(prompt) < len(row) // 2 or len(whole := tok(prompt, truncation=False, verbose=False).input_ids) <= len(row): continue
+    with in_turn(pipe): # every call changes how the tokenizer pads and cuts
+        if hasattr(pipe, "maybe_convert_prompt"): prompts = pipe.maybe_convert_prompt(prompts, tok) # words learnt by textual inversion
+        ids = tok(prompts, padding="max_length", max_length=tok.model_max_length, truncation=True, return_tensors="pt").input_ids # (B, 77)
+        uncut = [None if len(prompt) < len(row) // 2 else tok(prompt, truncation=False, verbose=False).input_ids for prompt, row in zip(prompts, ids)]
+    for whole, row in zip(uncut, ids):
+        if whole is None or len(whole) <= len(row): continue
         cut = tok.decode(whole[len(row) - 1:-1])
         warnings.warn(f"the prompt has {len(whole)} tokens and the model reads {len(row)}; not read: {shorten(cut, 120)}", stacklevel=2)
     return ids

@@ -1,5 +1,5 @@
 "What goes wrong while pictures are drawn: NaN at every stage and step, memory that runs out, interrupts, two threads. On a Stable Diffusion in small, in every mode that draws."
-import contextlib, re, threading, warnings
+import contextlib, re, sys, threading, warnings
 import pytest, torch
 from PIL import Image
 import tiny
@@ -285,12 +285,14 @@ def test_what_is_finished_is_kept(pipe, clean, tmp_path):
 
 def together(*fs):
     "What functions give that run at once, each in a thread of its own; an error is raised here."
-    door, out = threading.Barrier(len(fs)), [None] * len(fs)
+    door, out, was = threading.Barrier(len(fs)), [None] * len(fs), sys.getswitchinterval()
     def run(k):
         door.wait()
         try: out[k] = fs[k]()
         except BaseException as e: out[k] = e
-    threads = [threading.Thread(target=run, args=[k]) for k in range(len(fs))]; [t.start() for t in threads]; [t.join() for t in threads]
+    threads = [threading.Thread(target=run, args=[k]) for k in range(len(fs))]; sys.setswitchinterval(1e-5) # far more turns than by default
+    try: [t.start() for t in threads]; [t.join() for t in threads]
+    finally: sys.setswitchinterval(was)
     for r in out:
         if isinstance(r, BaseException): raise r
     return out
@@ -323,3 +325,12 @@ def test_two_samplers_step_by_step(pipe):
     def loop(prompt): h = embed(pipe, [prompt, ""]); return [s.latents for s in denoise(pipe, seeded_noise(pipe, [1]), h[:1], h[1:], **FEW)][-1]
     want = loop(P), loop(Q); got = together(lambda: loop(P), lambda: loop(Q))
     assert all(torch.equal(g, w) for g, w in zip(got, want))
+
+
+def test_one_tokenizer_for_all_threads(pipe):
+    "Each call of a tokenizer sets how it pads and cuts, for all who share it."
+    from sdcourse.text import tokenize
+    texts = [P, "a " * 90 + "fox", "<unknown> word", Q]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore"); want = [tokenize(pipe, t) for t in texts]
+        for got in zip(*together(*([lambda t=t: [tokenize(pipe, t) for _ in range(50)] for t in texts]))): assert all(torch.equal(g, w) for g, w in zip(got, want))
