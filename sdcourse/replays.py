@@ -67,7 +67,7 @@ def _scheduler(name, config):
     try:
         if not 0 < int(config.get("num_train_timesteps", 1000)) <= 100_000: raise ValueError(f"num_train_timesteps={shorten(config['num_train_timesteps'])}")
         return cls(**config)
-    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError, NotImplementedError) as e: raise ValueError(f"the recipe is damaged: its scheduler_config is none of {cls.__name__} ({shorten(str(e), 120)})") from None
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as e: raise ValueError(f"the recipe is damaged: its scheduler_config is none of {cls.__name__} ({shorten(str(e), 120)})") from None
 
 
 def _keywords(recipe, f, exact):
