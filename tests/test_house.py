@@ -88,7 +88,7 @@ def test_no_orphan_modules():
 # Imports
 
 # what a module of the package may import from the package; everything above it in this table is below it in the building
-LAYERS = [{"core"}, {"files"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
+LAYERS = [{"core"}, {"files"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion", "runtime"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
           {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"tune"}, {"jobs"}, {"commands"}, {"exercises", "finetuning"}, {"cli"}]
 BESIDE = {"augment": {"core"}, "train_pocket": {"core", "files", "augment"}, "train_judge": {"core", "files", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
@@ -274,7 +274,7 @@ def test_links_resolve(page):
     bad = []
     for t in targets(page):
         path, _, anchor = t.partition("#")
-        for own in (f"{REPO}/blob/{BRANCH}/", f"{REPO}/tree/{BRANCH}/", f"https://colab.research.google.com/github/{REPO.removeprefix('https://github.com/')}/blob/{BRANCH}/"):
+        for own in (f"{REPO}/blob/{BRANCH}/", f"{REPO}/tree/{BRANCH}/", *(f"{opens}{REPO.removeprefix('https://github.com/')}/blob/{write.ref()}/" for opens in ("https://colab.research.google.com/github/", "https://kaggle.com/kernels/welcome?src=https://github.com/"))):
             if path.startswith(own): file = ROOT/path.removeprefix(own); break
         else:
             if path.startswith(SITE): file = next((n for n in NOTEBOOKS if re.sub(r"^\d+\w?_", "", n.stem) == Path(path).stem), NBS/"index.ipynb" if path.strip("/") == SITE else ROOT/"nowhere")
