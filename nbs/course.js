@@ -127,5 +127,27 @@
   addEventListener("pointerdown", e => { if (shown && !shown.card.contains(e.target) && !shown.link.contains(e.target)) shown.close(); });
   for (const what of ["scroll", "resize"]) addEventListener(what, () => shown && shown.place(), { passive: true });
 
-  recall(); words();
+  // The map of ideas: put into the page, so that its links lead on and a lesson shows what it stands on. Where that fails the still picture stays.
+  async function map() {
+    const img = main.querySelector("img[src$='92_map.svg']");
+    if (!img) return;
+    try {
+      const svg = new DOMParser().parseFromString(await (await fetch(img.src)).text(), "image/svg+xml").documentElement;
+      if (svg.nodeName !== "svg") return;
+      const lines = [...svg.querySelectorAll(".line")], boxes = [...svg.querySelectorAll(".lesson")];
+      svg.querySelectorAll("a").forEach(a => a.setAttribute("href", a.getAttribute("href").replace("../", "")));
+      svg.setAttribute("role", "group"); svg.setAttribute("aria-label", img.alt); svg.querySelector("title").remove();
+      const show = box => {
+        const on = box && new Set([box.dataset.lesson, ...box.dataset.needs.split(" ")]);
+        svg.classList.toggle("asked", !!box);
+        for (const b of boxes) b.classList.toggle("on", !!on && on.has(b.dataset.lesson));
+        for (const l of lines) l.classList.toggle("on", !!on && on.has(l.dataset.from) && on.has(l.dataset.to));
+      };
+      for (const b of boxes) { b.onpointerenter = () => show(b); b.onpointerleave = () => show(null); b.addEventListener("focusin", () => show(b)); b.addEventListener("focusout", () => show(null)); }
+      const box = make("div", { className: "idea-map-box" });
+      box.append(document.adoptNode(svg)); (img.closest("a") || img).replaceWith(box);
+    } catch { /* opened as a file: the table says the same */ }
+  }
+
+  recall(); words(); map();
 })();

@@ -1,7 +1,7 @@
 "What helps to learn beside the lessons: recall that marks itself, words that say what they mean, the map, the notation, the cheat sheet, the resources. The pages' script runs in a real browser, as a reader has it."
 import functools, http.server, json, re, shutil, threading
 import pytest
-import write
+import ideas, write
 from test_browser import FLAGS, chromium, needs
 from write import NBS, books, page_of, pages, part, read, source
 
@@ -141,3 +141,48 @@ def test_word_by_mouse_keyboard_and_finger(site, browser, page):
     word.tap(); assert card(small).count() == 0
     word.tap(); card(small).locator("a", has_text="Glossary").tap(); small.wait_for_url("**/glossary.html#w-negative-prompt")
     phone.close()
+
+
+# The map of ideas
+
+def test_needs_are_proven_by_the_notebooks():
+    "Every need leaves a trace in the lesson; no heavy trace leads elsewhere; no need is said twice; nothing needs what comes later."
+    needs, first = ideas.needs(), ideas.FIRST
+    assert [*needs] == [p.stem for p in pages() if part(p) < 8] and {*ideas.NEEDS} == {*needs}, "NEEDS has the lessons that there are"
+    for s, ms in needs.items():
+        assert (ms or s == first) and all(m < s for m in ms), f"{s} needs {ms}"
+        assert not (bare := [m for m in ms if m != first and m not in ideas.traces()[s]]), f"nothing in {s} shows that it needs {bare}"
+        assert not (twice := [m for m in ms for o in ms if o != m and m in ideas.closed([o])]), f"{s}: {twice} comes with another need"
+        heavy = {m: ideas.traces()[s][m] for m, w in ideas.weights()[s].items() if w > ideas.HEAVY}
+        assert not (out := {m: t for m, t in heavy.items() if m not in ideas.closed([s])}), f"{s} leans on {out}, which it does not name as a need"
+    assert sum(any(w > ideas.HEAVY for w in mine.values()) for mine in ideas.weights().values()) >= 8, "heavy traces are no rarity"
+
+
+def test_ways_are_complete():
+    order = [*ideas.needs()]
+    for want, way in ideas.paths().items():
+        assert way == sorted(way, key=order.index) and {*ideas.WANTS[want].split()} <= {*way}
+        for k, s in enumerate(way): assert {*ideas.needs()[s]} <= {*way[:k]}, f"{want}: {s} comes before what it needs"
+    assert len({tuple(w) for w in ideas.paths().values()}) == 3 and all(len(w) < .6 * len(order) for w in ideas.paths().values()), "a way is shorter than the course"
+
+
+def test_words_said_are_found():
+    "What the map reads is what the pages mark: the longest word, whole words, plurals; no code and no headings."
+    assert ideas.said("Two negative prompts, a signal to noise ratio, latents; latent channels.", TERMS) == {"negative prompt": 1, "signal to noise ratio": 1, "latent": 1, "latent channel": 1}
+    assert not ideas.said("a mid-step stepladder, vae and lora in small letters", TERMS)
+
+
+def test_map_lives_in_the_page(site, page):
+    page.goto(f"{site}/map.html"); page.locator("svg.idea-map").wait_for()
+    assert page.locator("svg.idea-map .lesson").count() == len(ideas.needs()) and page.locator("svg.idea-map a").count() >= len(ideas.needs()) + len(TERMS)
+    page.locator('[data-lesson="27_steering"] .title').hover()
+    assert page.locator(".lesson.on").evaluate_all("bs => bs.map(b => b.dataset.lesson)") == ideas.closed(["27_steering"])
+    assert page.locator(".line.on").count() == sum(m != ideas.FIRST for s in ideas.closed(["27_steering"]) for m in ideas.needs()[s])
+    out = page.evaluate("[...document.querySelectorAll('svg.idea-map .lesson')].flatMap(g => { const b = g.querySelector('.box').getBoundingClientRect(); return [...g.querySelectorAll('text')].filter(t => t.getBoundingClientRect().right > b.right + 1 || t.getBoundingClientRect().bottom > b.bottom + 1).map(t => t.textContent) })")
+    assert not out, f"text runs out of its box: {out}"
+    tops = page.evaluate("[...document.querySelectorAll('svg.idea-map .box')].map(b => { const r = b.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom] })")
+    assert not [(a, b) for i, a in enumerate(tops) for b in tops[:i] if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]], "boxes overlap"
+    at = page.evaluate("(() => { const r = document.createRange(); r.selectNodeContents(document.querySelector('svg.idea-map a[href$=w-gradient]')); const b = r.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2] })()")
+    page.mouse.click(*at); page.wait_for_url("**/glossary.html#w-gradient")
+    page.goto(f"{site}/map.html"); links = page.locator("main a").evaluate_all("as => as.map(a => a.getAttribute('href'))")
+    assert not (dead := {h for h in links if re.match(r"[\w-]+\.html", h) and h.split(".html")[0] not in {page_of(p) for p in pages()}}), dead
