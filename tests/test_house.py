@@ -56,7 +56,7 @@ def test_site_is_prepared(copy):
     import os; from conftest import ENV, SCRIPTS
     run("nbdev-proc-nbs", cwd=copy, env={**ENV, "PATH": f"{copy/'bin'}:{SCRIPTS}:{os.environ['PATH']}"})
     got = {p.name for p in (copy/"_proc").iterdir()}
-    assert got >= {p.name for p in NOTEBOOKS} | {"_quarto.yml", "sidebar.yml", "nbdev.yml", "styles.css"}
+    assert got >= {p.name for p in NOTEBOOKS} | {"_quarto.yml", "sidebar.yml", "nbdev.yml", "styles.css", "course.css", "course.js", "words.js"}
     assert (ROOT/"nbs/_quarto.yml").is_symlink() and (ROOT/"nbs/_quarto.yml").readlink() == Path("../_quarto.yml")
     for cfg in (yaml.safe_load((copy/"_proc"/f).read_text()) for f in ("_quarto.yml", "nbdev.yml")): assert cfg["website"]
     assert cfg["website"]["repo-url"] == REPO and cfg["website"]["site-url"] == SITE
@@ -265,7 +265,7 @@ def prose(p):
     return re.sub(r"`[^`\n]+`", "", re.sub(r"(?ms)^(```|~~~).*?^\1", "", text))
 
 
-def anchors(p): return {re.sub(r"[^\w\- ]", "", re.sub(r"[`*_]", "", h).strip().lower()).replace(" ", "-") for h in re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", prose(p))} | {*re.findall(r"\{#([\w-]+)", prose(p))}
+def anchors(p): return {re.sub(r"[^\w\- ]", "", re.sub(r"[`*_]", "", h).strip().lower()).replace(" ", "-") for h in re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", prose(p))} | {*re.findall(r"(?:\{#|\bid=\")([\w-]+)", prose(p))}
 def targets(p): return [a or b for a, b in re.findall(r"\]\(<?([^)\s>]+)[^)]*\)|(?:src|href)=[\"']([^\"']+)[\"']", prose(p))]
 
 

@@ -2,7 +2,8 @@
 
 From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
-- the glossary, from the words of all books;
+- the glossary and nbs/words.js, from the words of all books: the pages show what a word means where they first say it;
+- the map of ideas and its picture, from these words and tests/ideas.py;
 - the page of the measurements, from bench/results.json and the tables beside it;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
@@ -123,6 +124,17 @@ def books():
     return books()
 
 
+def page_of(p): return re.sub(r"^\d+\w?_", "", Path(p).stem) # the name of its page on the site
+
+
+def words(terms):
+    "The text of nbs/words.js: what nbs/course.js shows where a page first says a word of the glossary, and the lessons in reading order with their parts."
+    lessons = [p for p in pages() if part(p) < 8]
+    data = dict(lessons=[page_of(p) for p in lessons], parts=[part(p) for p in lessons],
+                words=[dict(word=t.word, meaning=t.meaning.replace("`", ""), spellings=t.spellings, href=f"{page_of('90_glossary')}.html#{t.anchor}", lesson=page_of(t.lesson), title=heading(NBS/f"{t.lesson}.ipynb")[0]) | ({"within": t.within} if t.within else {}) for t in terms])
+    return "// made by tests/write.py\nwindow.sdcourse = " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace('{"word"', '\n{"word"') + ";\n"
+
+
 def readme(nb):
     "README.md, from the start page: its links made to hold at the top of the repository, the names of the repository's files made links."
     text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
@@ -153,12 +165,14 @@ def made():
         nb = with_cells(read(p), [badge(p), setup()], at=1) if code(p) else read(p)
         return with_book(nb, ends[p.stem]) if p.stem in ends else nb
     from sdcourse.exercises.book import glossary
-    words = cell("glossary", glossary([t for b in ends.values() for t in b.terms], {p.stem: heading(p)[0] for p in pages()}))
+    terms = [t for b in ends.values() for t in b.terms]
+    gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
-    speed = [cell(*c) for c in page()]
-    res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [words, *speed]))) for p in pages()}
+    import ideas
+    back = [cell(*c) for c in [*page(), *ideas.page()]]
+    res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *back]))) for p in pages()}
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
-    return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
+    return {**res, NBS/"words.js": words(terms), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
 
 
 def asked():
