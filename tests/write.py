@@ -4,6 +4,7 @@ From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
 - the glossary, from the words of all books;
 - the page of the measurements, from bench/results.json and the tables beside it;
+- the pages of what changed since 2022, of the models, and of what a lesson costs (tests/pages.py);
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
 - README.md, from the start page;
@@ -146,6 +147,18 @@ def small(nb):
     return nb
 
 
+def with_page(nb, cells):
+    "The notebook with `cells` after its heading in place of all others; as it is where there are none."
+    return {**nb, "cells": nb["cells"][:1] + cells} if cells else nb
+
+
+def stored():
+    "{notebook: its made cells} of the pages that are made whole, from what is stored."
+    import pages as made_of
+    titles = {p.stem: heading(p)[0] for p in pages()}
+    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles)}.items()}
+
+
 def made():
     "{path: what it should hold} of everything that is made."
     ends = books()
@@ -156,7 +169,8 @@ def made():
     words = cell("glossary", glossary([t for b in ends.values() for t in b.terms], {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
     speed = [cell(*c) for c in page()]
-    res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [words, *speed]))) for p in pages()}
+    back = stored()
+    res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [words, *speed]), back.get(p.stem)))) for p in pages()}
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
     return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
 
