@@ -99,3 +99,55 @@ def costs(course, titles):
 
 Measured on {a['date']} on {a['cores']} cores ({a['processor']}){load}; Python {a['python']}, torch {a['torch']}, diffusers {a['diffusers']}, transformers {a['transformers']}. No lesson was run on a graphics card for this table, so it has no column for one: cells marked `#| gpu` are left out."""
     return [("co_all", text), *((f"co_{k}", f"## {name}\n\n{table(head, [row(p) for p in rows[name]], right)}") for k, name in enumerate(rows) if rows[name]), ("co_how", f"## How it was measured\n\n{how}")]
+
+
+# The package's face
+
+def release(project, ini):
+    "What is released: version from the package, date from its heading in the change log, None before it has one."
+    version = re.search(r'__version__ = "(.+)"', (ROOT/"sdcourse"/"__init__.py").read_text("utf-8"))[1]
+    date = re.search(rf"(?m)^## {re.escape(version)} \((\d{{4}}-\d\d-\d\d)\)$", (ROOT/"CHANGELOG.md").read_text("utf-8"))
+    urls = project["urls"]
+    return dict(version=version, date=date and date[1], author=ini["author"], licence=ini["license"], keywords=ini["keywords"].split(), repo=urls["Repository"], site=urls["Documentation"], title=f"{project['name']}: {project['description'][0].lower()}{project['description'][1:].split(':')[0]}", about=project["description"], python=ini["min_python"])
+
+
+def citation(r):
+    "CITATION.cff, in the form of the Citation File Format 1.2.0."
+    date = f"date-released: {r['date']}\n" if r["date"] else ""
+    return f"""# made by tests/write.py from pyproject.toml, settings.ini, sdcourse/__init__.py and CHANGELOG.md
+cff-version: 1.2.0
+message: If this course or its pocket model helped your work, please cite it so.
+type: software
+title: {json.dumps(r['title'])}
+abstract: {json.dumps(r['about'])}
+authors:
+  - name: {json.dumps(r['author'])}
+version: {r['version']}
+{date}license: {r['licence']}
+repository-code: {r['repo']}
+url: {r['site']}
+keywords:
+""" + "".join(f"  - {k}\n" for k in r["keywords"])
+
+
+def cite(r):
+    "The start page's words on how to cite."
+    year = f"  year = {{{r['date'][:4]}}},\n" if r["date"] else ""
+    return f"""## Citing
+
+```bibtex
+@software{{sdcourse,
+  title = {{{r['title']}}},
+  author = {{{{{r['author']}}}}},
+  version = {{{r['version']}}},
+{year}  url = {{{r['repo']}}}
+}}
+```
+
+The same for programs is in `CITATION.cff`."""
+
+
+def badges(r):
+    "The README's badges: the newest run of the tests, and two facts. Not on the site, whose pages ask nobody else for anything."
+    def badge(label, value, colour="blue"): return f"https://img.shields.io/badge/{label}-{value.replace('-', '--').replace('+', '%2B')}-{colour}"
+    return " ".join((f"[![tests]({r['repo']}/actions/workflows/test.yaml/badge.svg)]({r['repo']}/actions/workflows/test.yaml)", f"[![licence: {r['licence']}]({badge('licence', r['licence'])})](LICENSE)", f"[![Python {r['python']} or newer]({badge('python', r['python'] + '+')})](pyproject.toml)"))

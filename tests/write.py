@@ -7,10 +7,11 @@ From the notebooks and the address in pyproject.toml it makes
 - the pages of what changed since 2022, of the models, and of what a lesson costs (tests/pages.py);
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
-- README.md, from the start page;
+- README.md, from the start page, and CITATION.cff;
 - smaller saved pictures: once instead of as PNG and JPEG, and in 256 colours when they are large;
 and with `--constraints` constraints.txt, the tested set, from the packages of this environment."""
 import base64, io, json, re, sys, tomllib
+import pages as made_of
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -124,12 +125,12 @@ def books():
     return books()
 
 
-def readme(nb):
-    "README.md, from the start page: its links made to hold at the top of the repository, the names of the repository's files made links."
+def readme(nb, badges):
+    "README.md, from the start page, with `badges` under its title: its links made to hold at the top of the repository, the names of the repository's files made links."
     text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
     text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
     text = re.sub(r"(?<![\[`])`([\w./-]+)`(?!\])", lambda m: f"[{m[1]}]({m[1]})" if "." in m[1] and (ROOT/m[1]).is_file() else m[0], text)
-    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n{text}\n"
+    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n" + re.sub(r"(?m)^(# .+)$", lambda m: f"{m[1]}\n\n{badges}", text, count=1) + "\n"
 
 
 def small(nb):
@@ -154,7 +155,6 @@ def with_page(nb, cells):
 
 def stored():
     "{notebook: its made cells} of the pages that are made whole, from what is stored."
-    import pages as made_of
     titles = {p.stem: heading(p)[0] for p in pages()}
     return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles)}.items()}
 
@@ -171,8 +171,9 @@ def made():
     speed = [cell(*c) for c in page()]
     back = stored()
     res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [words, *speed]), back.get(p.stem)))) for p in pages()}
-    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
-    return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
+    about = made_of.release(PYPROJECT["project"], ini())
+    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("cite", made_of.cite(about))])
+    return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, made_of.badges(about)), ROOT/"CITATION.cff": made_of.citation(about)}
 
 
 def asked():
