@@ -5,12 +5,14 @@ From the notebooks and the address in pyproject.toml it makes
 - the glossary and nbs/words.js, from the words of all books: the pages show what a word means where they first say it;
 - the map of ideas and its picture, from these words and tests/ideas.py;
 - the page of the measurements, from bench/results.json and the tables beside it;
+- the pages of what changed since 2022, of the models, and of what a lesson costs (tests/pages.py);
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
-- README.md, from the start page;
+- README.md, from the start page, and CITATION.cff;
 - smaller saved pictures: once instead of as PNG and JPEG, and in 256 colours when they are large;
 and with `--constraints` constraints.txt, the tested set, from the packages of this environment."""
 import base64, io, json, re, sys, tomllib
+import pages as made_of
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -152,12 +154,12 @@ def words(terms):
     return "// made by tests/write.py\nwindow.sdcourse = " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace('{"word"', '\n{"word"') + ";\n"
 
 
-def readme(nb):
-    "README.md, from the start page: its links made to hold at the top of the repository, the names of the repository's files made links."
+def readme(nb, badges):
+    "README.md, from the start page, with `badges` under its title: its links made to hold at the top of the repository, the names of the repository's files made links."
     text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
     text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
     text = re.sub(r"(?<![\[`])`([\w./-]+)`(?!\])", lambda m: f"[{m[1]}]({m[1]})" if "." in m[1] and (ROOT/m[1]).is_file() else m[0], text)
-    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n{text}\n"
+    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n" + re.sub(r"(?m)^(# .+)$", lambda m: f"{m[1]}\n\n{badges}", text, count=1) + "\n"
 
 
 def small(nb):
@@ -175,6 +177,17 @@ def small(nb):
     return nb
 
 
+def with_page(nb, cells):
+    "The notebook with `cells` after its heading in place of all others; as it is where there are none."
+    return {**nb, "cells": nb["cells"][:1] + cells} if cells else nb
+
+
+def stored():
+    "{notebook: its made cells} of the pages that are made whole, from what is stored."
+    titles = {p.stem: heading(p)[0] for p in pages()}
+    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles)}.items()}
+
+
 def made():
     "{path: what it should hold} of everything that is made."
     ends = books()
@@ -186,10 +199,11 @@ def made():
     gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
     import ideas
-    back = [cell(*c) for c in [*page(), *ideas.page()]]
-    res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *back]))) for p in pages()}
-    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
-    return {**res, NBS/"words.js": words(terms), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
+    made_cells = [gloss, *(cell(*c) for c in [*page(), *ideas.page()])]; back = stored()
+    res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), made_cells), back.get(p.stem)))) for p in pages()}
+    about = made_of.release(PYPROJECT["project"], ini())
+    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("cite", made_of.cite(about))])
+    return {**res, NBS/"words.js": words(terms), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, made_of.badges(about)), ROOT/"CITATION.cff": made_of.citation(about)}
 
 
 def asked():
