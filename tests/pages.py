@@ -1,5 +1,5 @@
 """The pages of the last part that are made of something stored: what changed since 2022 (then_and_now.toml), the models (sdcourse.models), what a lesson costs (bench/results.json). tests/write.py puts them into their notebooks; nothing heavy is imported."""
-import ast, json, re, tomllib
+import json, re, tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -78,12 +78,9 @@ def models(titles):
 
 # What a lesson costs
 
-def coarse(seconds): return "a few seconds" if seconds < 8 else f"about {round(seconds / 10) * 10 or 10} s" if seconds < 75 else f"about {seconds / 60:.1f} min".replace(".0 ", " ")
-
-
-def costs(course, titles):
-    "[(id, text)] of nbs/98_costs.ipynb."
-    r = json.loads((ROOT/"bench"/"results.json").read_text("utf-8"))["lessons"]; each, a = r.get("each"), r.get("about")
+def costs(course, titles, res):
+    "[(id, text)] of nbs/98_costs.ipynb. `res`: the row `lessons` of bench/results.json."
+    each, a = res.get("each"), res.get("about")
     if not each: return [("co_all", "Nothing is measured yet: `python -m pytest tests/test_notebooks.py && python -m bench --only lessons && python tests/write.py` does it.")]
     def gb(m): return f"{m / 1000:.2f}" if m else "not told"
     def row(p):
@@ -94,7 +91,7 @@ def costs(course, titles):
     known = [each[p.name] for ps in rows.values() for p in ps if p.name in each]
     cpu, most, dear = sum(c["cpu"] for c in known), max(c["memory"] for c in known), [p for p in (q for ps in rows.values() for q in ps) if p.name in each and each[p.name]["cpu"] > 60]
     load = f", load {a['load']} at the end" if a.get("load") else ""
-    text = f"""Every lesson was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(known)} together take {cpu / 60:.0f} minutes of one core, so about {cpu / 120:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {gb(most)} GB is the most memory that any of them had. {len(dear)} take more than a minute: {', '.join(link(p, titles) for p in dear)}."""
+    text = f"""Every lesson was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(known)} together take {cpu / 60:.0f} minutes of one core, so about {cpu / 120:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {f'{gb(most)} GB is the most memory that any of them had' if most else 'how much memory they need was not told'}. {len(dear)} take more than a minute: {', '.join(link(p, titles) for p in dear)}."""
     how = f"""**Seconds of a core** are the honest measure: what the processor worked, whatever else the machine did. **Seconds** are by the clock, and longer where other work ran beside. Starting Python and loading the libraries and the model, 5 s or so, is in both. **Training** is the time by the clock in the cells whose code trains something. **Memory** is the most that the notebook's process had, without programs that it starts.
 
 Measured on {a['date']} on {a['cores']} cores ({a['processor']}){load}; Python {a['python']}, torch {a['torch']}, diffusers {a['diffusers']}, transformers {a['transformers']}. No lesson was run on a graphics card for this table, so it has no column for one: cells marked `#| gpu` are left out."""

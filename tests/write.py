@@ -155,8 +155,9 @@ def with_page(nb, cells):
 
 def stored():
     "{notebook: its made cells} of the pages that are made whole, from what is stored."
+    from bench.report import read as measured
     titles = {p.stem: heading(p)[0] for p in pages()}
-    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles)}.items()}
+    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles, measured("results")["lessons"])}.items()}
 
 
 def made():
