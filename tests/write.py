@@ -184,8 +184,9 @@ def with_page(nb, cells):
 
 def stored():
     "{notebook: its made cells} of the pages that are made whole, from what is stored."
+    from bench.report import read as measured
     titles = {p.stem: heading(p)[0] for p in pages()}
-    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles)}.items()}
+    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles, measured("results")["lessons"])}.items()}
 
 
 def made():
@@ -199,8 +200,8 @@ def made():
     gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
     import ideas
-    made_cells = [gloss, *(cell(*c) for c in [*page(), *ideas.page()])]; back = stored()
-    res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), made_cells), back.get(p.stem)))) for p in pages()}
+    made_back, whole = [cell(*c) for c in [*page(), *ideas.page()]], stored()
+    res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *made_back]), whole.get(p.stem)))) for p in pages()}
     about = made_of.release(PYPROJECT["project"], ini())
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("cite", made_of.cite(about))])
     return {**res, NBS/"words.js": words(terms), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, made_of.badges(about)), ROOT/"CITATION.cff": made_of.citation(about)}
