@@ -4,6 +4,7 @@ From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
 - the glossary, from the words of all books;
 - the page of the measurements, from bench/results.json and the tables beside it;
+- the explorers' still pictures with their questions, and nbs/explorers/axes.js, from tests/explorers.py and what it has drawn;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
 - README.md, from the start page;
@@ -154,11 +155,13 @@ def made():
         return with_book(nb, ends[p.stem]) if p.stem in ends else nb
     from sdcourse.exercises.book import glossary
     words = cell("glossary", glossary([t for b in ends.values() for t in b.terms], {p.stem: heading(p)[0] for p in pages()}))
+    import explorers
+    play = [cell(f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC]
     from bench.report import page
     speed = [cell(*c) for c in page()]
-    res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [words, *speed]))) for p in pages()}
+    res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [words, *speed, *play]))) for p in pages()}
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
-    return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
+    return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), NBS/"explorers/axes.js": explorers.axes_js(), ROOT/"README.md": readme(index)}
 
 
 def asked():
