@@ -112,11 +112,11 @@ def figure(name, site):
 QUALITY = dict(guidance=90, strength=95, steps=88, dream=92, attention=None) # of the WebP; None: lossless, of six bits for each colour, where neighbours differ little
 
 
-def judged(pipe, imgs, judge=[]):
-    "What the course's judge takes each picture for."
+def judged(imgs, judge=[]):
+    "What the course's judge sees in each picture."
     from sdcourse import load_judge
     if not judge: judge.append(load_judge())
-    return [f"to the course's judge it looks most like {v['subject'][0]}" for v in judge[0].verdicts(imgs)]
+    return [f"the course's judge sees {v['subject'][0]}" for v in judge[0].verdicts(imgs)]
 
 
 def guidance(pipe, spec):
@@ -124,7 +124,7 @@ def guidance(pipe, spec):
     prompts, seeds, scales = (a["codes"] for a in spec["axes"])
     for p in prompts:
         imgs = sweep(pipe, p, seed=seeds, guidance_scale=scales).pictures
-        for k, (im, looks) in enumerate(zip(imgs, judged(pipe, imgs))):
+        for k, (im, looks) in enumerate(zip(imgs, judged(imgs))):
             g = scales[k % len(scales)]
             yield [im], {0: "the prompt is not read", 1: "guidance is off"}.get(g, f"{g} times the way from the prediction without prompt to the one with it") + f"; {looks}"
 
@@ -143,9 +143,9 @@ def steps(pipe, spec):
     for name in spec["axes"][0]["codes"]:
         run = []; txt2img(pipe, FOX, seed=18, scheduler=name, after=lambda s: run.append(s))
         xt, x0 = (decode(pipe, torch.cat([getattr(s, k) for s in run])) for k in ("xt", "x0"))
-        for s, a, b, looks in zip(run, xt, x0, judged(pipe, x0)):
+        for s, a, b, looks in zip(run, xt, x0, judged(x0)):
             abar = float(pipe.scheduler.alphas_cumprod[int(s.t)])
-            yield [a, b], f"timestep {int(s.t)}: x_t is {abar ** .5:.0%} picture and {(1 - abar) ** .5:.0%} noise, in amplitude; of x0, {looks}"
+            yield [a, b], f"timestep {int(s.t)}: x_t is {abar ** .5:.0%} picture and {(1 - abar) ** .5:.0%} noise, in amplitude; in x0 {looks}"
 
 
 def dream(pipe, spec):
@@ -156,7 +156,7 @@ def dream(pipe, spec):
     for prompts, seed in (([FOX, OWL], 18), ([FOX, PENGUIN], [18, 20]), (BERRY, [3, 5])):
         imgs = list(dream(pipe, prompts, seed=seed, position=ps))
         beside = [Image.blend(imgs[0], imgs[-1], p) for p in ps] if prompts != BERRY else txt2img(pipe, [BERRY] * len(ps), latents=torch.cat([torch.lerp(n3, n5, p) for p in ps]))
-        for p, a, b, looks in zip(ps, imgs, beside, judged(pipe, imgs)): yield [a, b], f"{p:.0%} of the way; {looks}"
+        for p, a, b, looks in zip(ps, imgs, beside, judged(imgs)): yield [a, b], f"{p:.0%} of the way; {looks}"
 
 
 def attention(pipe, spec):

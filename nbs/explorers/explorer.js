@@ -95,7 +95,7 @@
     copy.setAttribute("aria-live", "polite");
 
     const knobs = axes.map((a, j) => (a.kind === "slider" ? slider : choice)(a, j));
-    const box = el("div", {className: "xp", role: "group", "aria-label": spec.title}, stage, el("div", {className: "xp-side"}, ...knobs, note),
+    const box = el("div", {className: "xp", role: "group", "aria-label": spec.title}, el("div", {className: "xp-left"}, stage, note), el("div", {className: "xp-side"}, ...knobs),
       el("div", {className: "xp-code"}, el("div", {className: "xp-bar"}, el("span", {}, "The code that draws it"), copy), el("pre", {tabIndex: 0}, code)));
     show();
     const img = fig.querySelector("img");
