@@ -175,6 +175,20 @@ def figure(result, path):
     Image.open(f).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, "PNG", optimize=True, pnginfo=about)
 
 
+# What goes wrong
+
+def guards(mutants=500, kills=200):
+    "{what: how many were tried}, and how many of the tests that try them failed: damaged weight files, NaN, memory that runs out, kill -9 and full disks, from a run of those tests."
+    import tempfile
+    from xml.etree import ElementTree
+    with tempfile.TemporaryDirectory() as d:
+        subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"tests/test_{n}.py" for n in ("files", "faults_writers", "faults_runtime")), "-k", "mutated or killed or full_disk or nan or memory_runs_out", f"--junitxml={d}/said.xml"],
+                       cwd=ROOT, env={**os.environ, "SDCOURSE_MUTANTS": str(mutants), "SDCOURSE_KILLS": str(kills)}, stdout=subprocess.DEVNULL)
+        suite = next(ElementTree.parse(f"{d}/said.xml").iter("testsuite")); tried = {}
+    for p in suite.iter("property"): tried[p.get("name")] = tried.get(p.get("name"), 0) + int(p.get("value"))
+    return dict(tried=tried, tests=int(suite.get("tests")), failed=int(suite.get("failures")) + int(suite.get("errors")))
+
+
 # The lessons
 
 def lessons(file=None):
