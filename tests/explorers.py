@@ -101,7 +101,7 @@ def figure(name, site):
     s = SPEC[name]
     return f"""<figure class="explorer" id="explorer-{name}" data-explorer="{name}">
 <figcaption><b>Predict first.</b> {s['question']}</figcaption>
-<img src="images/explorer-{name}.png" alt="{escape(s['still'])}">
+<img loading="lazy" src="images/explorer-{name}.png" alt="{escape(s['still'])}">
 <details><summary>What there is to see</summary>{s['answer']}</details>
 <p class="explorer-still">A still picture. <a href="{site}/play.html#{name}">On the course's site</a> it has knobs to turn, in any browser with JavaScript.</p>
 </figure>"""
@@ -204,7 +204,7 @@ def make(name, pipe):
     for imgs, note in cells: notes.append(note); tiles += [seen.setdefault(im.tobytes(), (len(seen), im))[0] for im in imgs]
     page, small = files(name)
     page.parent.mkdir(exist_ok=True); page.write_bytes(sheet([im for _, im in seen.values()], QUALITY[name]))
-    still(name, lambda *at: cells[number(spec, at)][0]).quantize(192).save(small, optimize=True)
+    still(name, lambda *at: cells[number(spec, at)][0]).quantize(128).save(small, optimize=True)
     print(f"{name}: {len(cells)} cells, {len(seen)} pictures, sheet {page.stat().st_size:,} bytes, still {small.stat().st_size:,}")
     return dict(asked=asked(name), sources=sources(), files={p.relative_to(ROOT).as_posix(): sha(p.read_bytes()) for p in (page, small)}, tiles=tiles, notes=notes)
 

@@ -18,15 +18,17 @@ WANTS = {
     "I want to train": "40_creatures 41_trainer 42_text_to_creature 43_lora 44_inversion 45_dreambooth 50_measure",
 }
 
+ASIDE = ("01_quickstart", "02_playground", "03_play") # pages to play on: they bring no words, and no lesson leans on them
+
 @cache
-def lessons(): return {p.stem: p for p in pages() if part(p) < 8}
+def lessons(): return {p.stem: p for p in pages() if part(p) < 8 and p.stem not in ASIDE}
 def terms(): return [t for b in books().values() for t in b.terms]
 def title(stem): return heading(lessons()[stem])[0]
 
 
 def own(p):
     "The cells that the lesson's author wrote."
-    return [c for c in read(p)["cells"] if not re.match(r"(recall|exercises?|words|badge|setup)\b", c["id"])]
+    return [c for c in read(p)["cells"] if not re.match(r"(recall|exercises?|words|badge|setup|explorer)\b", c["id"])]
 
 
 def prose(p):
