@@ -204,7 +204,7 @@ def make(name, pipe):
     for imgs, note in cells: notes.append(note); tiles += [seen.setdefault(im.tobytes(), (len(seen), im))[0] for im in imgs]
     page, small = files(name)
     page.parent.mkdir(exist_ok=True); page.write_bytes(sheet([im for _, im in seen.values()], QUALITY[name]))
-    still(name, lambda *at: cells[number(spec, at)][0]).quantize(128).save(small, optimize=True)
+    still(name, lambda *at: cells[number(spec, at)][0]).quantize(256).save(small, optimize=True)
     print(f"{name}: {len(cells)} cells, {len(seen)} pictures, sheet {page.stat().st_size:,} bytes, still {small.stat().st_size:,}")
     return dict(asked=asked(name), sources=sources(), files={p.relative_to(ROOT).as_posix(): sha(p.read_bytes()) for p in (page, small)}, tiles=tiles, notes=notes)
 
