@@ -15,6 +15,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
 NBS = ROOT/"nbs"
 PYPROJECT = tomllib.loads((ROOT/"pyproject.toml").read_text("utf-8"))
 REPO, SITE = (PYPROJECT["project"]["urls"][k].rstrip("/") for k in ("Repository", "Documentation"))
@@ -69,15 +70,32 @@ def cell(id, text, kind="markdown"):
     return res if kind == "markdown" else {**res, "execution_count": None, "outputs": []}
 
 
+def ref():
+    "Where links of lessons point and what they install: the tag of this version, or the branch while it is in the making."
+    from sdcourse.runtime import release_ref
+    return release_ref(branch=BRANCH)
+
+
 def badge(p):
-    "The cell that opens a lesson on Colab."
-    url = f"https://colab.research.google.com/github/{REPO.removeprefix('https://github.com/')}/blob/{BRANCH}/nbs/{p.name}"
-    return cell("badge", f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({url})")
+    "The cell that opens a lesson on Colab or Kaggle, in this version."
+    here = f"{REPO.removeprefix('https://github.com/')}/blob/{ref()}/nbs/{p.name}"
+    return cell("badge", f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{here}) "
+                         f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://github.com/{here})")
 
 
-def setup():
-    "The cell that installs the course where it is missing; it comes before any import."
-    return cell("setup", f'#| hide\nfrom importlib.util import find_spec\nif not find_spec("sdcourse"):\n    %pip install -q git+{REPO}', "code")
+EXTRAS, BESIDE = {4: "tune", 5: "train"}, {"02_playground": "anywidget", "10_prompts": "compel", "18_explore": "anywidget"} # what the lessons of a part, and single lessons, need beyond the requirements
+def setup(p):
+    "The cell that installs the course where it is missing, before any import, and gets the lesson what it reads of the repository's data."
+    said = "\n".join(source(c) for c in code(p) if c["id"] != "setup")
+    data = [f.name for f in sorted((ROOT/"data").glob("*.[jp]*")) if "../data" in said and f.name in said]
+    what = f"git+{REPO}@{ref()}"
+    if extra := EXTRAS.get(part(p)): what = f'"{PYPROJECT["project"]["name"]}[{extra}] @ {what}"'
+    if p.stem in BESIDE: what += f" {BESIDE[p.stem]}"
+    return cell("setup", f"""#| hide
+from importlib.util import find_spec
+if not find_spec("sdcourse"): # on Colab and Kaggle
+    %pip install -q {what}
+from sdcourse import ready; ready({', '.join(f'"{n}"' for n in data)})""", "code")
 
 
 def install():
@@ -119,7 +137,6 @@ def with_book(nb, book):
 
 def books():
     "{lesson: its book} of nbs/exercises/, by way of the modules they make."
-    if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
     from sdcourse.exercises.book import books
     return books()
 
@@ -162,7 +179,7 @@ def made():
     "{path: what it should hold} of everything that is made."
     ends = books()
     def lesson(p): # with the badge, the set-up cell and what its book says
-        nb = with_cells(read(p), [badge(p), setup()], at=1) if code(p) else read(p)
+        nb = with_cells(read(p), [badge(p), setup(p)], at=1) if code(p) else read(p)
         return with_book(nb, ends[p.stem]) if p.stem in ends else nb
     from sdcourse.exercises.book import glossary
     terms = [t for b in ends.values() for t in b.terms]
