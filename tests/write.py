@@ -185,8 +185,8 @@ def made():
     terms = [t for b in ends.values() for t in b.terms]
     gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
-    import ideas
-    back = [cell(*c) for c in [*page(), *ideas.page()]]
+    import ideas, notation
+    back = [cell(*c) for c in [*page(), *ideas.page(), *notation.page()]]
     res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *back]))) for p in pages()}
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
     return {**res, NBS/"words.js": words(terms), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
