@@ -200,8 +200,8 @@ def made():
     terms = [t for b in ends.values() for t in b.terms]
     gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
-    import explorers, ideas
-    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC)]], stored()
+    import explorers, ideas, notation
+    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC)]], stored()
     res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *made_back]), whole.get(p.stem)))) for p in pages()}
     about = made_of.release(PYPROJECT["project"], ini())
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("cite", made_of.cite(about))])
