@@ -2,6 +2,7 @@
 
 From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
+- the gallery of the start page, its pictures cut from what the lessons have saved (tests/gallery.py);
 - the glossary, from the words of all books;
 - the page of the measurements, from bench/results.json and the tables beside it;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
@@ -12,6 +13,7 @@ and with `--constraints` constraints.txt, the tested set, from the packages of t
 import base64, io, json, re, sys, tomllib
 from configparser import ConfigParser
 from pathlib import Path
+import gallery
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/"nbs"
@@ -157,7 +159,7 @@ def made():
     from bench.report import page
     speed = [cell(*c) for c in page()]
     res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [words, *speed]))) for p in pages()}
-    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
+    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table())])
     return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
 
 
@@ -188,3 +190,4 @@ if __name__ == "__main__":
     files = {ROOT/"constraints.txt": constraints()} if "--constraints" in sys.argv else made()
     for p, text in files.items():
         if not p.exists() or p.read_text("utf-8") != text: p.write_text(text, "utf-8"); print("wrote", p.relative_to(ROOT))
+    for p, img in gallery.stale().items(): img.save(p, optimize=True); print("wrote", p.relative_to(ROOT))
