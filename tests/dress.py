@@ -6,7 +6,7 @@
 - Pictures from other hosts (badges) become plain links, so that a page asks nobody else for anything.
 - A link that nbdev put on a helper's name leads to its page in the reference, whose pages are made here too (tests/reference.py).
 - The start page says how to cite the course."""
-import ast, json, re, sys
+import ast, html, json, re, sys
 from pathlib import Path
 import reference, write as w
 
@@ -126,7 +126,7 @@ def dress(nb, places):
             for o in c["outputs"]:
                 data = o.get("data", {})
                 if "text/html" in data and not any(m.startswith("image/") for m in data):
-                    text = "".join(data.pop("text/html")); ticks = "`" * max(3, 1 + max((len(m) for m in re.findall("`+", text)), default=0))
+                    text = re.sub(r"<img\b[^>]*>", lambda m: m[0] if re.search(r"\balt=[\"'][^\"']{12,}", m[0]) else re.sub(r"\s+alt=(\"[^\"]*\"|'[^']*')", "", m[0]).replace("<img", f'<img alt="{html.escape(alt(cells, k, env, title))}"'), "".join(data.pop("text/html"))); ticks = "`" * max(3, 1 + max((len(m) for m in re.findall("`+", text)), default=0))
                     data["text/markdown"] = f"{ticks}{{=html}}\n{text}\n{ticks}\n"
     return nb
 

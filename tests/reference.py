@@ -29,9 +29,14 @@ def md(text):
     return "".join(p if p.startswith("`") else re.sub(r"([\\*_<>$\[\]|~^#@])", r"\\\1", p) for p in re.split(r"(`[^`\n]*`)", text))
 
 
+def tidy(text):
+    "Python's text without what only this machine has: addresses of objects as three dots, paths from the package on."
+    return re.sub(r"<[^<>]* at 0x\w+>", "...", text.replace(f"{w.ROOT}/", "")).replace("PosixPath(", "Path(")
+
+
 def signature(obj):
-    "`inspect.signature` as text; defaults that are objects of a machine (with an address) as three dots."
-    return re.sub(r"<[^<>]* at 0x\w+>", "...", str(inspect.signature(obj)))
+    "`inspect.signature` as text."
+    return tidy(str(inspect.signature(obj)))
 
 
 def laid_out(name, obj):
@@ -41,7 +46,7 @@ def laid_out(name, obj):
     sig = inspect.signature(obj); lines, star = [], False
     for p in sig.parameters.values():
         if p.kind == p.KEYWORD_ONLY and not star and not any(q.kind == q.VAR_POSITIONAL for q in sig.parameters.values()): lines.append("*"); star = True
-        lines.append(re.sub(r"<[^<>]* at 0x\w+>", "...", str(p)))
+        lines.append(tidy(str(p)))
         if p.kind == p.POSITIONAL_ONLY and [q.kind for q in sig.parameters.values()].count(p.POSITIONAL_ONLY) == len(lines): lines.append("/")
     back = s[s.rindex(")") + 1:] if sig.return_annotation is sig.empty else s[s.rindex(") -> ") + 1:]
     return f"{name}(\n" + "".join(f"    {l},\n" for l in lines) + f"){back}"
@@ -117,7 +122,7 @@ def entry(mod, name, example, title):
             if n.startswith("_") or not inspect.isfunction(f) or not f.__doc__: continue
             res.append(f"`.{n}{signature(f).replace('(self, ', '(').replace('(self)', '()')}`{{.python}}\n: {md(' '.join(f.__doc__.split()))}")
     else:
-        said = " ".join(repr(obj).split()); said = said if len(said) <= 400 else said[:400] + " ..."
+        said = tidy(" ".join(repr(obj).split())); said = said if len(said) <= 400 else said[:400] + " ..."
         res.append(f"```python\n{name} = {said}\n```")
         if (r := remark(mod, name)[0]): res.append(md(r[:1].upper() + r[1:]) + ".")
     if name in example:

@@ -150,7 +150,9 @@ class Site:
         return toc, re.sub(r"<table(?: style=\"[^\"]*\")?>", '<table class="caption-top table">', body)
 
     def page(self, name):
-        meta, text = self.texts[name]; toc, body = self.convert(text); web, esc = self.web, html.escape
+        (meta, text), web, esc = self.texts[name], self.web, html.escape
+        if cite := meta.get("citation"): text += f"\n\n## Citation {{#quarto-citation .unlisted}}\n\n{cite['author']}. “{cite['title']}.” <{cite['url']}>.\n" # Quarto's has BibTeX too
+        toc, body = self.convert(text)
         title, what = str(meta.get("title", name)), str(meta.get("description", "") or "")
         full = esc(title if title == web["title"] else f"{title} – {web['title']}")
         css = "".join(f'<link rel="stylesheet" href="{c}">' for c in ["site_libs/site.css", *as_list(self.fmt.get("css")), *as_list(meta.get("css"))])
@@ -158,7 +160,7 @@ class Site:
         def step(k, kind, mark): return f'<a href="{self.href(self.order[k])}" class="pagination-link" aria-label="{esc(self.title(self.order[k]))}">{mark[0]}<span class="nav-page-text">{esc(self.title(self.order[k]))}</span>{mark[1]}</a>' if at is not None and 0 <= k < len(self.order) else ""
         repo = f"{web['repo-url']}/blob/{web['repo-branch']}/{web.get('repo-subdir', '')}/{name}".replace("//" + name, "/" + name)
         actions = "".join(f'<li><a href="{url}" class="toc-action">{label}</a></li>' for key, label, url in (("source", "View source", repo), ("issue", "Report an issue", f"{web['repo-url']}/issues/new")) if key in as_list(web.get("repo-actions"))) if meta.get("repo-actions", True) else ""
-        nav = "".join(f'<li class="nav-item"><a class="nav-link" href="{self.href(x["href"])}" aria-label="{esc(x.get("aria-label", ""))}">{esc(x.get("text") or x.get("aria-label", ""))}</a></li>' for x in web["navbar"].get("right", []))
+        nav = "".join(f'<li class="nav-item"><a class="nav-link" href="{self.href(x["href"])}" aria-label="{esc(x.get("aria-label", ""))}">{esc(x.get("text") or x.get("icon", ""))}</a></li>' for x in web["navbar"].get("right", []))
         footer = "".join(f'<div class="nav-footer-{side}">{self.said["-" + side]}</div>' for side in ("left", "center", "right") if "-" + side in self.said)
         icon = f'<link rel="icon" href="{web["favicon"]}">' if "favicon" in web else ""
         og = f'<meta property="og:title" content="{full}"><meta property="og:description" content="{esc(what)}">' + (f'<meta property="og:image" content="{web["site-url"]}/{web["image"]}">' if "image" in web else "")
@@ -206,7 +208,7 @@ let kept = null; try { kept = localStorage.getItem("scheme") } catch (e) {}
 scheme(kept || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"))"""
 BODY_JS = """for (const t of document.querySelectorAll(".sidebar-item-toggle, .sidebar-link[role=button]")) t.onclick = () => { const li = t.closest("li"), ul = li.querySelector("ul"); ul.classList.toggle("show"); li.querySelector(".sidebar-item-toggle").setAttribute("aria-expanded", ul.classList.contains("show")) }
 for (const d of document.querySelectorAll("div.sourceCode")) { const b = document.createElement("button"); b.className = "code-copy-button"; b.title = "Copy to Clipboard"; b.textContent = "copy"; b.onclick = () => navigator.clipboard.writeText(d.querySelector("code").innerText).then(() => { b.textContent = "copied"; setTimeout(() => b.textContent = "copy", 1500) }); d.append(b) }
-const here = document.querySelector("#quarto-sidebar .active"); if (here) here.scrollIntoView({ block: "center" })"""
+const bar = document.querySelector("#quarto-sidebar"), here = bar.querySelector(".active"); if (here) bar.scrollTop = here.offsetTop - bar.clientHeight / 2"""
 
 
 if __name__ == "__main__":
