@@ -2,6 +2,7 @@
 
 - Every picture output gets an alt text. A cell that begins with `#| fig-alt: "..."` has said it itself; for the others it is put together from the cell's code: what kind of picture, the labels of its rows and
   columns, the prompts, the titles of its axes, and where none of these can be known, the sentence that stands before the cell.
+- The code of a cell marked `#| hide_input` is folded.
 - Saved HTML becomes raw HTML in Markdown. Quarto would take it for a widget's and load require.js and jQuery from another host.
 - Pictures from other hosts (badges) become plain links, so that a page asks nobody else for anything.
 - A link that nbdev put on a helper's name leads to its page in the reference, whose pages are made here too (tests/reference.py).
@@ -120,6 +121,7 @@ def dress(nb, places):
             text = re.sub(r"\[!\[([^\]]*)\]\(https?://[^)]+\)\]\(([^)\s]+)\)", r"[\1](\2){.badge-link}", w.source(c))
             c["source"] = re.sub(rf"\[`([^`\]]+)`\]\({re.escape(w.SITE)}/[^)#]+#([\w.]+)\)", lambda m: f"[`{m[1]}`]({places[m[2]]})" if m[2] in places else f"`{m[1]}`", text)
         elif c["cell_type"] == "code":
+            c["source"] = re.sub(r"(?m)^#\|\s*hide_input(: true)?\s*$", '#| code-fold: true\n#| code-summary: "How this is drawn"', w.source(c)) # Quarto knows no hide_input
             if has_picture(c) and not re.search(r"(?m)^#\|\s*fig-alt:", w.source(c)): c["source"] = f"#| fig-alt: {json.dumps(alt(cells, k, env, title), ensure_ascii=False)}\n" + w.source(c)
             try: learn(ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", w.source(c))), env)
             except SyntaxError: pass
