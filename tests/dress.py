@@ -5,8 +5,7 @@
 - The code of a cell marked `#| hide_input` is folded.
 - Saved HTML becomes raw HTML in Markdown. Quarto would take it for a widget's and load require.js and jQuery from another host.
 - Pictures from other hosts (badges) become plain links, so that a page asks nobody else for anything.
-- A link that nbdev put on a helper's name leads to its page in the reference, whose pages are made here too (tests/reference.py).
-- The start page says how to cite the course."""
+- A link that nbdev put on a helper's name leads to its page in the reference, whose pages are made here too (tests/reference.py)."""
 import ast, html, json, re, sys
 from pathlib import Path
 import reference, write as w
@@ -133,18 +132,11 @@ def dress(nb, places):
     return nb
 
 
-def citation():
-    "Front matter by which Quarto shows how to cite the course."
-    import yaml
-    return yaml.safe_dump(dict(citation=dict(title=w.PYPROJECT["project"]["name"], author=w.ini()["author"], url=w.SITE)), sort_keys=False)
-
-
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not (Path(sys.argv[1])/"_quarto.yml").exists(): raise SystemExit("python tests/dress.py FOLDER: the folder that nbdev-proc-nbs made, with _quarto.yml in it")
     folder = Path(sys.argv[1]).resolve()
     places = reference.places()
     for p in sorted(folder.glob("*.ipynb")):
         nb = dress(w.read(p), places)
-        if p.stem == "index": nb["cells"][0]["source"] = w.source(nb["cells"][0]).replace("---\n", f"---\n{citation()}", 1)
         p.write_text(w.dumps(nb), "utf-8")
     reference.write(folder)

@@ -151,7 +151,6 @@ class Site:
 
     def page(self, name):
         (meta, text), web, esc = self.texts[name], self.web, html.escape
-        if cite := meta.get("citation"): text += f"\n\n## Citation {{#quarto-citation .unlisted}}\n\n{cite['author']}. “{cite['title']}.” <{cite['url']}>.\n" # Quarto's has BibTeX too
         toc, body = self.convert(text)
         title, what = str(meta.get("title", name)), str(meta.get("description", "") or "")
         full = esc(title if title == web["title"] else f"{title} – {web['title']}")

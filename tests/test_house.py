@@ -56,7 +56,7 @@ def test_site_is_prepared(copy):
     import os; from conftest import ENV, SCRIPTS
     run("nbdev-proc-nbs", cwd=copy, env={**ENV, "PATH": f"{copy/'bin'}:{SCRIPTS}:{os.environ['PATH']}"})
     got = {p.name for p in (copy/"_proc").iterdir()}
-    assert got >= {p.name for p in NOTEBOOKS} | {"_quarto.yml", "sidebar.yml", "nbdev.yml", "styles.css"}
+    assert got >= {p.name for p in NOTEBOOKS} | {"_quarto.yml", "sidebar.yml", "nbdev.yml", "styles.css", "course.css", "course.js", "words.js"}
     assert (ROOT/"nbs/_quarto.yml").is_symlink() and (ROOT/"nbs/_quarto.yml").readlink() == Path("../_quarto.yml")
     for cfg in (yaml.safe_load((copy/"_proc"/f).read_text()) for f in ("_quarto.yml", "nbdev.yml")): assert cfg["website"]
     assert cfg["website"]["repo-url"] == REPO and cfg["website"]["site-url"] == SITE
@@ -88,7 +88,7 @@ def test_no_orphan_modules():
 # Imports
 
 # what a module of the package may import from the package; everything above it in this table is below it in the building
-LAYERS = [{"core"}, {"files"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
+LAYERS = [{"core"}, {"files"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion", "runtime"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
           {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"tune"}, {"jobs"}, {"commands"}, {"exercises", "finetuning"}, {"cli"}]
 BESIDE = {"augment": {"core"}, "train_pocket": {"core", "files", "augment"}, "train_judge": {"core", "files", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
@@ -118,7 +118,7 @@ def test_imports_point_one_way(mod):
     elif me == "exercises.book": assert not (bad := {m for m in used if m.startswith("sdcourse") and m != "sdcourse.exercises"}), f"what checks exercises is for any course: not {bad}"
     elif not me.startswith(("tune.", "exercises.")):
         assert below is not None, f"{me} is not in the table of layers of this file: give it its place"
-        assert not (bad := {m for m in used if m.startswith("sdcourse.") and m.split(".")[1] not in below}), f"{me} may import {sorted(below)}, not {bad}"
+        assert not (bad := {m for m in used if m.startswith("sdcourse.") and m.split(".")[1] not in below | {"_modidx"}}), f"{me} may import {sorted(below)}, not {bad}"
 
 
 @per_module
@@ -265,7 +265,7 @@ def prose(p):
     return re.sub(r"`[^`\n]+`", "", re.sub(r"(?ms)^(```|~~~).*?^\1", "", text))
 
 
-def anchors(p): return {re.sub(r"[^\w\- ]", "", re.sub(r"[`*_]", "", h).strip().lower()).replace(" ", "-") for h in re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", prose(p))} | {*re.findall(r"\{#([\w-]+)", prose(p))}
+def anchors(p): return {re.sub(r"[^\w\- ]", "", re.sub(r"[`*_]", "", h).strip().lower()).replace(" ", "-") for h in re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", prose(p))} | {*re.findall(r"(?:\{#|\bid=\")([\w-]+)", prose(p))}
 def targets(p): return [a or b for a, b in re.findall(r"\]\(<?([^)\s>]+)[^)]*\)|(?:src|href)=[\"']([^\"']+)[\"']", prose(p))]
 
 
@@ -274,7 +274,7 @@ def test_links_resolve(page):
     bad = []
     for t in targets(page):
         path, _, anchor = t.partition("#")
-        for own in (f"{REPO}/blob/{BRANCH}/", f"{REPO}/tree/{BRANCH}/", f"https://colab.research.google.com/github/{REPO.removeprefix('https://github.com/')}/blob/{BRANCH}/"):
+        for own in (f"{REPO}/blob/{BRANCH}/", f"{REPO}/tree/{BRANCH}/", *(f"{opens}{REPO.removeprefix('https://github.com/')}/blob/{write.ref()}/" for opens in ("https://colab.research.google.com/github/", "https://kaggle.com/kernels/welcome?src=https://github.com/"))):
             if path.startswith(own): file = ROOT/path.removeprefix(own); break
         else:
             if path.startswith(SITE): file = next((n for n in NOTEBOOKS if re.sub(r"^\d+\w?_", "", n.stem) == Path(path).stem), NBS/"index.ipynb" if path.strip("/") == SITE else ROOT/"nowhere")
@@ -296,12 +296,12 @@ def test_every_picture_is_used():
 def test_the_address_stands_in_one_place():
     "Only pyproject.toml holds it; what else shows it is made from it."
     host_page = re.compile(rf"https?://github\.com/[\w.-]+/{REPO.rsplit('/')[-1]}\b|https?://[\w.-]+\.github\.io/[\w.-]+|git\+https?://[^\s\"']+")
-    made = {"pyproject.toml", "README.md", "nbs/sidebar.yml", "sdcourse/_modidx.py"}
+    made = {"pyproject.toml", "README.md", "CITATION.cff", "nbs/sidebar.yml", "sdcourse/_modidx.py"}
     for p in tracked():
         if Path(p).suffix not in (".py", ".md", ".toml", ".ini", ".yaml", ".yml", ".txt", ".ipynb", "") or p.endswith("tokenizer.json"): continue
         text = (ROOT/p).read_text("utf-8")
         if p.startswith("sdcourse/"): text = re.sub(rf"(?m)^Docs: {re.escape(SITE)}\S*$", "", text)
-        if p.endswith(".ipynb"): text = "\n".join(source(c) for c in read(ROOT/p)["cells"] if c["id"] not in ("badge", "setup", "install"))
+        if p.endswith(".ipynb"): text = "\n".join(source(c) for c in read(ROOT/p)["cells"] if c["id"] not in ("badge", "setup", "install", "cite"))
         found = [u for u in host_page.findall(text)]
         if p in made: assert all(u.removeprefix("git+").startswith((REPO, SITE)) for u in found), f"{p} holds another address: {found}"
         else: assert not found or p == "tests/test_house.py", f"{p} holds the address itself: {found}"
@@ -311,7 +311,7 @@ def test_the_address_stands_in_one_place():
 
 def test_no_fact_stands_twice():
     ini, project = write.ini(), write.PYPROJECT["project"]
-    assert {*project["dynamic"]} == {"version", "requires-python", "authors", "license", "keywords", "dependencies", "optional-dependencies"} and not {*project["dynamic"]} & {*project}
+    assert {*project["dynamic"]} == {"version", "readme", "requires-python", "authors", "license", "keywords", "dependencies", "optional-dependencies"} and not {*project["dynamic"]} & {*project}
     assert not {"version", "description", "lib_name", "title"} & {*ini}
     version = re.search(r'__version__ = "(.+)"', (PKG/"__init__.py").read_text())[1]
     assert not (bad := [p for p in tracked() if Path(p).suffix in (".py", ".toml", ".ini", ".cfg") and p not in ("sdcourse/__init__.py",) and re.search(rf"version\W+{re.escape(version)}\b", (ROOT/p).read_text("utf-8"))]), f"the version stands in {bad} too"

@@ -3,19 +3,23 @@
 From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
 - the gallery of the start page, its pictures cut from what the lessons have saved (tests/gallery.py);
-- the glossary, from the words of all books;
+- the glossary and nbs/words.js, from the words of all books: the pages show what a word means where they first say it;
+- the map of ideas and its picture, from these words and tests/ideas.py;
 - the page of the measurements, from bench/results.json and the tables beside it;
+- the pages of what changed since 2022, of the models, and of what a lesson costs (tests/pages.py);
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
-- README.md, from the start page;
+- README.md, from the start page, and CITATION.cff;
 - smaller saved pictures: once instead of as PNG and JPEG, and in 256 colours when they are large;
 and with `--constraints` constraints.txt, the tested set, from the packages of this environment."""
 import base64, io, json, re, sys, tomllib
+import pages as made_of
 from configparser import ConfigParser
 from pathlib import Path
 import gallery
 
 ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
 NBS = ROOT/"nbs"
 PYPROJECT = tomllib.loads((ROOT/"pyproject.toml").read_text("utf-8"))
 REPO, SITE = (PYPROJECT["project"]["urls"][k].rstrip("/") for k in ("Repository", "Documentation"))
@@ -70,15 +74,32 @@ def cell(id, text, kind="markdown"):
     return res if kind == "markdown" else {**res, "execution_count": None, "outputs": []}
 
 
+def ref():
+    "Where links of lessons point and what they install: the tag of this version, or the branch while it is in the making."
+    from sdcourse.runtime import release_ref
+    return release_ref(branch=BRANCH)
+
+
 def badge(p):
-    "The cell that opens a lesson on Colab."
-    url = f"https://colab.research.google.com/github/{REPO.removeprefix('https://github.com/')}/blob/{BRANCH}/nbs/{p.name}"
-    return cell("badge", f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({url})")
+    "The cell that opens a lesson on Colab or Kaggle, in this version."
+    here = f"{REPO.removeprefix('https://github.com/')}/blob/{ref()}/nbs/{p.name}"
+    return cell("badge", f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{here}) "
+                         f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://github.com/{here})")
 
 
-def setup():
-    "The cell that installs the course where it is missing; it comes before any import."
-    return cell("setup", f'#| hide\nfrom importlib.util import find_spec\nif not find_spec("sdcourse"):\n    %pip install -q git+{REPO}', "code")
+EXTRAS, BESIDE = {4: "tune", 5: "train"}, {"02_playground": "anywidget", "10_prompts": "compel", "18_explore": "anywidget"} # what the lessons of a part, and single lessons, need beyond the requirements
+def setup(p):
+    "The cell that installs the course where it is missing, before any import, and gets the lesson what it reads of the repository's data."
+    said = "\n".join(source(c) for c in code(p) if c["id"] != "setup")
+    data = [f.name for f in sorted((ROOT/"data").glob("*.[jp]*")) if "../data" in said and f.name in said]
+    what = f"git+{REPO}@{ref()}"
+    if extra := EXTRAS.get(part(p)): what = f'"{PYPROJECT["project"]["name"]}[{extra}] @ {what}"'
+    if p.stem in BESIDE: what += f" {BESIDE[p.stem]}"
+    return cell("setup", f"""#| hide
+from importlib.util import find_spec
+if not find_spec("sdcourse"): # on Colab and Kaggle
+    %pip install -q {what}
+from sdcourse import ready; ready({', '.join(f'"{n}"' for n in data)})""", "code")
 
 
 def install():
@@ -120,17 +141,27 @@ def with_book(nb, book):
 
 def books():
     "{lesson: its book} of nbs/exercises/, by way of the modules they make."
-    if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
     from sdcourse.exercises.book import books
     return books()
 
 
-def readme(nb):
-    "README.md, from the start page: its links made to hold at the top of the repository, the names of the repository's files made links."
+def page_of(p): return re.sub(r"^\d+\w?_", "", Path(p).stem) # the name of its page on the site
+
+
+def words(terms):
+    "The text of nbs/words.js: what nbs/course.js shows where a page first says a word of the glossary, and the lessons in reading order with their parts."
+    lessons = [p for p in pages() if part(p) < 8]
+    data = dict(lessons=[page_of(p) for p in lessons], parts=[part(p) for p in lessons],
+                words=[dict(word=t.word, meaning=t.meaning.replace("`", ""), spellings=t.spellings, href=f"{page_of('90_glossary')}.html#{t.anchor}", lesson=page_of(t.lesson), title=heading(NBS/f"{t.lesson}.ipynb")[0]) | ({"within": t.within} if t.within else {}) for t in terms])
+    return "// made by tests/write.py\nwindow.sdcourse = " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace('{"word"', '\n{"word"') + ";\n"
+
+
+def readme(nb, badges):
+    "README.md, from the start page, with `badges` under its title: its links made to hold at the top of the repository, the names of the repository's files made links."
     text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
     text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
     text = re.sub(r"(?<![\[`])`([\w./-]+)`(?!\])", lambda m: f"[{m[1]}]({m[1]})" if "." in m[1] and (ROOT/m[1]).is_file() else m[0], text)
-    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n{text}\n"
+    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n" + re.sub(r"(?m)^(# .+)$", lambda m: f"{m[1]}\n\n{badges}", text, count=1) + "\n"
 
 
 def small(nb):
@@ -148,19 +179,33 @@ def small(nb):
     return nb
 
 
+def with_page(nb, cells):
+    "The notebook with `cells` after its heading in place of all others; as it is where there are none."
+    return {**nb, "cells": nb["cells"][:1] + cells} if cells else nb
+
+
+def stored():
+    "{notebook: its made cells} of the pages that are made whole, from what is stored."
+    titles = {p.stem: heading(p)[0] for p in pages()}
+    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles)}.items()}
+
+
 def made():
     "{path: what it should hold} of everything that is made."
     ends = books()
     def lesson(p): # with the badge, the set-up cell and what its book says
-        nb = with_cells(read(p), [badge(p), setup()], at=1) if code(p) else read(p)
+        nb = with_cells(read(p), [badge(p), setup(p)], at=1) if code(p) else read(p)
         return with_book(nb, ends[p.stem]) if p.stem in ends else nb
     from sdcourse.exercises.book import glossary
-    words = cell("glossary", glossary([t for b in ends.values() for t in b.terms], {p.stem: heading(p)[0] for p in pages()}))
+    terms = [t for b in ends.values() for t in b.terms]
+    gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
-    speed = [cell(*c) for c in page()]
-    res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [words, *speed]))) for p in pages()}
-    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table())])
-    return {**res, NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
+    import ideas
+    made_cells = [gloss, *(cell(*c) for c in [*page(), *ideas.page()])]; back = stored()
+    res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), made_cells), back.get(p.stem)))) for p in pages()}
+    about = made_of.release(PYPROJECT["project"], ini())
+    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table()), cell("cite", made_of.cite(about))])
+    return {**res, NBS/"words.js": words(terms), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, made_of.badges(about)), ROOT/"CITATION.cff": made_of.citation(about)}
 
 
 def asked():
