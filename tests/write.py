@@ -2,6 +2,7 @@
 
 From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
+- the gallery of the start page, its pictures cut from what the lessons have saved (tests/gallery.py);
 - the glossary and nbs/words.js, from the words of all books: the pages show what a word means where they first say it;
 - the map of ideas and its picture, from these words and tests/ideas.py;
 - the page of the measurements, from bench/results.json and the tables beside it;
@@ -16,6 +17,7 @@ import base64, io, json, re, sys, tomllib
 import pages as made_of
 from configparser import ConfigParser
 from pathlib import Path
+import gallery
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
@@ -204,7 +206,7 @@ def made():
     made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC)]], stored()
     res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *made_back]), whole.get(p.stem)))) for p in pages()}
     about = made_of.release(PYPROJECT["project"], ini())
-    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("cite", made_of.cite(about))])
+    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table()), cell("cite", made_of.cite(about))])
     return {**res, NBS/"words.js": words(terms), NBS/"explorers/axes.js": explorers.axes_js(), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, made_of.badges(about)), ROOT/"CITATION.cff": made_of.citation(about)}
 
 
@@ -235,3 +237,4 @@ if __name__ == "__main__":
     files = {ROOT/"constraints.txt": constraints()} if "--constraints" in sys.argv else made()
     for p, text in files.items():
         if not p.exists() or p.read_text("utf-8") != text: p.write_text(text, "utf-8"); print("wrote", p.relative_to(ROOT))
+    for p, img in gallery.stale().items(): img.save(p, optimize=True); print("wrote", p.relative_to(ROOT))
