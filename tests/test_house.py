@@ -89,7 +89,7 @@ def test_no_orphan_modules():
 
 # what a module of the package may import from the package; everything above it in this table is below it in the building
 LAYERS = [{"core"}, {"files"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion", "runtime"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
-          {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"tune"}, {"jobs"}, {"commands"}, {"exercises", "finetuning"}, {"cli"}]
+          {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"tune"}, {"jobs"}, {"commands"}, {"exercises", "finetuning", "slides"}, {"cli"}]
 BESIDE = {"augment": {"core"}, "train_pocket": {"core", "files", "augment"}, "train_judge": {"core", "files", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
 BELOW["measure"] |= {"augment", "train_judge"} # the judge's prompts are composed of icons, and its network is trained there
