@@ -86,9 +86,9 @@ def draw(pipe, n): return txt2img(pipe, PROMPT, n=n, seed=18, num_inference_step
 
 # what is measured: a function of the pipeline and the number of turns, with a result for JSON. The first are measured for each number of threads
 MEASURES = {**{a.name: lambda pipe, turns, a=a: measure(a, pipe, turns) for a in ARMS}, "unet_rows": unet_rows, "overhead": lambda pipe, turns: parts.overhead(pipe, dict(plain=plain_one, ours=one), turns),
-            "profile": lambda pipe, turns: parts.profile(pipe, draw, turns), "start": lambda pipe, turns: parts.start(turns), "memory_frames": lambda pipe, turns: parts.memory_frames(FILMS), "memory_batch": lambda pipe, turns: parts.memory_batch(), "lessons": lambda pipe, turns: parts.lessons(COSTS)}
+            "profile": lambda pipe, turns: parts.profile(pipe, draw, turns), "start": lambda pipe, turns: parts.start(turns), "memory_frames": lambda pipe, turns: parts.memory_frames(FILMS), "memory_batch": lambda pipe, turns: parts.memory_batch(), "lessons": lambda pipe, turns: parts.lessons(COSTS), "guards": lambda pipe, turns: parts.guards(*GUARDS)}
 THREADED = (*(a.name for a in ARMS), "unet_rows") # the others count seconds of a core, on one thread, or have processes of their own
-FILMS, COSTS = (24, 480), None
+FILMS, COSTS, GUARDS = (24, 480), None, (500, 200) # frames; a file; mutated files and kills
 
 
 def machine(turns):
@@ -97,7 +97,7 @@ def machine(turns):
 
 
 def main():
-    global STEPS, FILMS, COSTS
+    global STEPS, FILMS, COSTS, GUARDS
     p = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     p.add_argument("--only", nargs="+", metavar="NAME", default=list(MEASURES), help=f"what to measure, of {', '.join(MEASURES)}")
     p.add_argument("--turns", type=int, default=9, help="turns of each arm")
@@ -106,7 +106,7 @@ def main():
     p.add_argument("--costs", help="the cost table of a run of all tests, where it is not in .pytest_cache")
     args = p.parse_args(); turns = 2 if args.quick else args.turns; COSTS = args.costs
     if unknown := {*args.only} - {*MEASURES}: p.error(f"nothing is called {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
-    if args.quick: STEPS = dream.STEPS = 3; dream.FRAMES = 5; FILMS = (8, 40)
+    if args.quick: STEPS = dream.STEPS = 3; dream.FRAMES = 5; FILMS = (8, 40); GUARDS = (40, 0)
     pipe = load("pocket", device="cpu"); pipe.set_progress_bar_config(disable=True); file = HERE/"results.json"
     for name in args.only:
         for n in args.threads if name in THREADED else (1,):

@@ -19,16 +19,20 @@ def interval(xs):
     return statistics.median(xs), xs[k], xs[n - 1 - k]
 
 
-def rows_of(file):
-    "The rows of the tables in bench/FILE, each a dictionary by the heads of its columns; [] where there is no such file."
-    if not (HERE/file).is_file(): return []
-    rows, head = [], None
-    for line in (HERE/file).read_text("utf-8").splitlines():
+def table_rows(text):
+    "The tables of a text in Markdown, each a list of rows, a row a dictionary by the heads of its columns."
+    tables, head = [], None
+    for line in text.splitlines():
         cells = [c.strip() for c in line.strip().strip("|").split("|")] if line.startswith("|") else None
         if cells is None: head = None
-        elif head is None: head = cells
-        elif not all(re.fullmatch(r":?-+:?", c) for c in cells): rows.append(dict(zip(head, cells)))
-    return rows
+        elif head is None: head = cells; tables.append([])
+        elif not all(re.fullmatch(r":?-+:?", c) for c in cells): tables[-1].append(dict(zip(head, cells)))
+    return tables
+
+
+def rows_of(file):
+    "The rows of the tables in bench/FILE; [] where there is no such file."
+    return [r for t in table_rows((HERE/file).read_text("utf-8")) for r in t] if (HERE/file).is_file() else []
 
 
 def digest(profile):
@@ -112,6 +116,14 @@ def _faults(res):
     return (field, goal, said, "all of them, see `bench/faults.md`", "yes" if n >= 150 and not any(bad) else f"no: {bad[0]} silent, {bad[1]} obscure")
 
 
+def _guard(field, goal, of, tell):
+    def row(res):
+        g = res.get("guards")
+        if not g: return (field, goal, OPEN, "", OPEN)
+        t = g["tried"]; return (field, goal, tell(t), "all of them", "yes" if not g["failed"] and all(t.get(k, 0) >= n for k, n in of.items()) else f"no: {g['failed']} of {g['tests']} tests failed" if g["failed"] else "no: too few were tried")
+    return row
+
+
 def _gpu(key, card, field, goal, ok, tell):
     def row(res):
         g = read("gpu").get(key)
@@ -131,6 +143,10 @@ GOALS = { # what: how to find (the field, goal, measured, interval, reached) in 
     "new process to first picture": _start("first", "3.0 s, nine tenths of it imports", .5, against="pipeline"),
     "all lessons, executed offline": _lessons,
     "wrong inputs": _faults,
+    "damaged weight files": _guard("obscure errors or black images", "500 mutated files: 0 loaded, each named with what to do", dict(mutated=500), lambda t: f"{t['mutated']} mutated files of {t['kinds of weights']} kinds of weights: 0 loaded, each refused by name with the remedy"),
+    "NaN": _guard("a black image", "never an image: an error with the step and the remedy", dict(nan=50), lambda t: f"{t['nan']} times, at steps and parts of every mode that draws: an error each time"),
+    "kill -9 while saving": _guard("2 of 12 saves cannot be loaded", "200 kills: 0 broken", dict(killed=200, acts=100), lambda t: f"{t['killed']} kills at random moments over {t['writers']} writers, and one before each of {t['acts']} acts on the disk: 0 broken; {t['full']} full disks: old files whole"),
+    "out of memory": _guard("the allocator's error", "fewer at a time, the same pictures", dict(memory=10), lambda t: f"{t['memory']} times, in every mode that draws: the same pictures (within 1/255)"),
     "SD 1.x on an H200, batch 8": _gpu("peak", "H200", "A100 32 to 39 % of the peak at best, H100 15 to 20 %", "&ge; 35 % of the measured bfloat16 peak, &le; 0.30 s a picture", lambda g: g["share"] >= .35 and g["seconds"] <= .3, lambda g: f"{g['share']:.0%} of {g['tflops']:.0f} TFLOP/s, {g['seconds']:.3f} s a picture ({g['how']})"),
     "SD 1.x on a T4, one picture": _gpu("beside", "T4", "6.95 to 7.56 steps a second", "within 5 % of diffusers, in &le; 4 GB", lambda g: g["ratio"] >= .95 and g["gib"] <= 4e9 / 2**30, lambda g: f"{g['ours']:.2f} steps a second, diffusers {g['plain']:.2f} ({g['ratio']:.2f}); {g['gib']:.1f} GiB"),
 }

@@ -11,7 +11,7 @@ __all__ = ['txt2img']
 import inspect, torch, warnings
 from .core import check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, shorten, strict
 from .guidance import check_scale
-from .latents import check_size, decode, seeded_noise
+from .latents import _noise, check_size, decode
 from .models import get_scheduler, suits
 from .record import added_to, fingerprint, machine_of, stamp
 from .sampling import _check_eta, denoise
@@ -76,7 +76,7 @@ def _drawn(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_infere
     text, uncond = rows(prompt_embeds, prompts, "prompt_embeds"), rows(negative_prompt_embeds, negatives, "negative_prompt_embeds") # (1 or total, 77, d)
     if text.shape[1] != uncond.shape[1]: raise ValueError(f"prompt_embeds {'has' if prompt_embeds is not None else 'would have'} {text.shape[1]} vectors and negative_prompt_embeds {'has' if negative_prompt_embeds is not None else 'would have'} {uncond.shape[1]}: both must have as many, so give both")
     gens = _generators(seeds) if generators is None else generators
-    noise = seeded_noise(pipe, gens, height=h * _factor(pipe), width=w * _factor(pipe)) if latents is None else _latents(pipe, latents, total, h, w) # (total, 4, h, w)
+    noise = _noise(pipe, gens, h, w).to(**like) if latents is None else _latents(pipe, latents, total, h, w) # (total, 4, h, w)
     sched.set_timesteps(steps)
     if (begin, end) == (0, 1): g = on
     else: g = lambda i, t: on if begin <= i / len(sched.timesteps) < end else torch.ones_like(on)

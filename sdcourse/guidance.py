@@ -24,7 +24,13 @@ def guide(
     Raises `ValueError` for shapes that do not fit, a scale that is not finite, or a rescale out of range.
     Source: Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", equation 6 with w = scale - 1; rescale: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", equations 15 and 16."""
     if uncond.shape != text.shape: raise ValueError(f"the two predictions differ in shape: {tuple(uncond.shape)} and {tuple(text.shape)}")
-    g = check_scale(scale, len(text)).to(text); check_number("rescale", rescale, 0, 1)
+    check_number("rescale", rescale, 0, 1)
+    return _guide(uncond, text, check_scale(scale, len(text)), rescale)
+
+
+def _guide(uncond, text, g, rescale):
+    "Of a scale for each picture that is checked already."
+    g = g.to(text)
     pred = uncond + g.view(-1, *[1] * (text.ndim - 1)) * (text - uncond) # (B, C, h, w)
     if not rescale: return pred
     std = lambda x: x.std(dim=list(range(1, x.ndim)), keepdim=True)

@@ -104,10 +104,14 @@ def seeded_noise(
     width: int | None = None, # pixels; None: the model's own
 ) -> torch.Tensor: # (n, 4, h, w), standard normal, on the pipe's device and in its dtype
     "The noise that pictures begin with: drawn on the CPU in float32, one generator each (what diffusers' `randn_tensor` does with a list of generators), then moved."
-    h, w = check_size(pipe, height, width)
+    return _noise(pipe, seeds, *check_size(pipe, height, width)).to(pipe.device, pipe.unet.dtype)
+
+
+def _noise(pipe, seeds, h, w):
+    "As it is drawn: on the CPU in float32."
     if not hasattr(seeds, "__iter__") or not hasattr(seeds, "__len__") or not len(seeds): raise TypeError(f"seeds must be a list with a number, or a generator, for each picture, got {shorten(seeds)}")
     gens = [s if isinstance(s, torch.Generator) else generators(pick_seeds(s))[0] for s in seeds]
-    return torch.cat([torch.randn(1, pipe.vae.config.latent_channels, h, w, generator=g) for g in gens]).to(pipe.device, pipe.unet.dtype) # (n, 4, h, w)
+    return torch.cat([torch.randn(1, pipe.vae.config.latent_channels, h, w, generator=g) for g in gens]) # (n, 4, h, w)
 
 # %% ../nbs/21_latents.ipynb #271c700c
 _linear = weakref.WeakKeyDictionary() # one fit for each autoencoder

@@ -12,7 +12,7 @@ import copy, inspect, torch
 from typing import Callable, NamedTuple
 from .core import Room, check_finite, check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, shorten, strict
 from collections.abc import Callable
-from .guidance import check_scale, guide
+from .guidance import _guide, check_scale
 from .models import get_scheduler
 
 
@@ -135,9 +135,9 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         def predict(x, k=slice(None)): # guided, for noisy latents of the pictures rows[k]
             r = rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu()], rescale, room)
             check_finite(pred, f"in the prediction {where}", rows=r.tolist(), full="The weights or the embeddings are broken: load the model again")
-            return pred, *x0_eps(x, pred, abar, kind)
-        if before is None: pred, *_ = predict(xt[rows])
-        else: pred = check_finite(_as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): predict(x, k)[1:]), abar, kind), f"in the prediction that before= returned {where}", full="Look for sqrt(0), log(0) or 0/0 in it")
+            return pred
+        if before is None: pred = predict(xt[rows])
+        else: pred = check_finite(_as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): x0_eps(x, predict(x, k), abar, kind)), abar, kind), f"in the prediction that before= returned {where}", full="Look for sqrt(0), log(0) or 0/0 in it")
         x0[rows], eps[rows] = x0_eps(xt[rows], pred, abar, kind)
         at = 0
         for _, r, sc, kw in live:
@@ -173,7 +173,7 @@ def _predict(unet, x, t, text, uncond, g, rescale, room):
         u = out.new_empty(len(x), *out.shape[1:]); u[with_u] = out[:len(with_u)]
         c = torch.empty_like(u); c[with_c] = out[len(with_u):]
         u[g == 1] = c[g == 1]; c[g == 0] = u[g == 0]
-    return guide(u, c, g, rescale)
+    return _guide(u, c, g, rescale)
 
 
 def _as_prediction(xt, eps, abar, kind):

@@ -91,22 +91,23 @@ def calls_of(pipe):
 # NaN
 
 @pytest.mark.parametrize("mode, bad", [*((m, float("nan")) for m in MODES), ("txt2img", float("inf")), ("inpaint", -float("inf"))])
-def test_nan_in_the_unet(pipe, calls_of, mode, bad):
+def test_nan_in_the_unet(pipe, calls_of, mode, bad, record_property):
     "At the first, a middle and the last call: an error that names this very step, the number type and the remedy."
     n = calls_of("unet", mode); assert n >= 4
     for at in (0, n // 2, n - 1):
         with disturbed(pipe, "unet", at, output=bad) as d, pytest.raises(FloatingPointError) as e: MODES[mode](pipe)
         said = re.fullmatch(r"NaN or inf in the prediction at step (\d) of (\d) \(timestep (\d+)\) for picture \d.*, in torch\.float32\. .*load the model again", str(e.value)); assert said, e.value
-        t = d.calls[at][0][1]; assert int(said[3]) == int(t) and len(d.calls) == at + 1 # nothing was drawn on
+        t = d.calls[at][0][1]; assert int(said[3]) == int(t) and len(d.calls) == at + 1; record_property("nan", 1) # nothing was drawn on
 
 
 @every
-def test_nan_in_the_other_parts(pipe, calls_of, mode):
+def test_nan_in_the_other_parts(pipe, calls_of, mode, record_property):
     for part, says in (("text encoder", "in the embeddings for prompt"), ("decoder", "from the autoencoder's decoder for picture"), *([("encoder", "from the autoencoder's encoder for picture")] if mode in ENCODES else [])):
         n = calls_of(part, mode); assert n
         for at in {0, n - 1}:
             if mode == "steer" and part == "decoder" and at == 0: continue # that call is the loss's: see below
             with disturbed(pipe, part, at, output=float("nan")), pytest.raises(FloatingPointError, match=f"NaN or inf {says} .*, in torch.float32. The weights are broken: load the model again"): MODES[mode](pipe)
+            record_property("nan", 1)
 
 
 def test_nan_in_a_loss(pipe):
@@ -114,10 +115,11 @@ def test_nan_in_a_loss(pipe):
 
 
 @pytest.mark.parametrize("mode", [m for m in ("txt2img", "img2img", "inpaint", "steer", "attend")])
-def test_nan_in_the_latents(pipe, mode):
+def test_nan_in_the_latents(pipe, mode, record_property):
     for at in (0, 2, 3):
         def poison(step): return step.latents * float("nan") if step.i == at else None
         with pytest.raises(FloatingPointError, match=f"in the latents that after= returned at step {at} of 4 .*, in torch.float32. Return finite ones"): MODES[mode](pipe, after=poison)
+        record_property("nan", 1)
 
 
 def test_nan_in_the_weights(pipe, tmp_path):
@@ -169,13 +171,13 @@ class cramped:
 
 
 @every
-def test_memory_runs_out(pipe, clean, mode):
+def test_memory_runs_out(pipe, clean, mode, record_property):
     "Fewer rows at a time give the same pictures (within 1/255), and it is said."
     want, got = clean(mode), {}
     for rows in (2, 1):
         if mode in ("attend", "steer") and rows == 1: continue # these need the two rows of a guided picture in one call
         with cramped(pipe, rows), warnings.catch_warnings(record=True) as said: warnings.simplefilter("always"); got[rows] = MODES[mode](pipe)
-        assert max_difference(got[rows], want) <= 1 and all("for the same pictures" in str(w.message) for w in said if "memory" in str(w.message))
+        assert max_difference(got[rows], want) <= 1; record_property("memory", 1); assert all("for the same pictures" in str(w.message) for w in said if "memory" in str(w.message))
         assert rows == 2 and mode in ("animate", "chain", "steer") or [w for w in said if "memory ran out with" in str(w.message)]
     assert [im.info.get("sdcourse", {}).get("seed") for im in got[2]] == [im.info.get("sdcourse", {}).get("seed") for im in want]
 

@@ -273,19 +273,22 @@ def said(tmp_path_factory):
     return lambda word: [l.removeprefix(word + " ") for l in lines if l.startswith(word + " ")]
 
 
-def test_killed_at_every_act(said):
+def test_killed_at_every_act(said, record_property):
     "SIGKILL before every act on the disk of each writer: what has its final name is whole, and the next write tidies up. (By default of the quick ones; with SDCOURSE_KILLS of all.)"
     acts = {name: int(n) for n, name in (l.split(" ", 1) for l in said("ACTS"))}
+    record_property("acts", sum(acts.values())); record_property("writers of acts", len(acts))
     assert set(acts) >= {k for k, w in WRITERS.items() if not hasattr(w, "slow")} and min(acts.values()) >= 10, acts
 
 
-def test_killed_at_random(said):
+def test_killed_at_random(said, record_property):
     "SIGKILL at random moments, in the middle of a write's bytes too. 200 kills over 17 writers: none left a broken file."
-    assert sum(int(l.split()[0]) for l in said("KILLED")) == (KILLS or len(WRITERS))
+    record_property("killed", n := sum(int(l.split()[0]) for l in said("KILLED"))); record_property("writers", len(WRITERS))
+    assert n == (KILLS or len(WRITERS))
 
 
-def test_full_disk(said):
+def test_full_disk(said, record_property):
     "No room for more than 64 bytes in a file: an error that says so, names the file and the remedy; older files as they were, and nothing left behind."
     texts = {name: text for text, name in (l.split(" | ") for l in said("FULL"))}
+    record_property("full", len(texts))
     assert texts.keys() == WRITERS.keys()
     for name, text in texts.items(): assert ("no room to write" in text or "could not" in text) and ("make room" in text or "Is there room" in text), (name, text)

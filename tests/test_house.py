@@ -56,7 +56,7 @@ def test_site_is_prepared(copy):
     import os; from conftest import ENV, SCRIPTS
     run("nbdev-proc-nbs", cwd=copy, env={**ENV, "PATH": f"{copy/'bin'}:{SCRIPTS}:{os.environ['PATH']}"})
     got = {p.name for p in (copy/"_proc").iterdir()}
-    assert got >= {p.name for p in NOTEBOOKS} | {"_quarto.yml", "sidebar.yml", "nbdev.yml", "styles.css"}
+    assert got >= {p.name for p in NOTEBOOKS} | {"_quarto.yml", "sidebar.yml", "nbdev.yml", "styles.css", "course.css", "course.js", "words.js"}
     assert (ROOT/"nbs/_quarto.yml").is_symlink() and (ROOT/"nbs/_quarto.yml").readlink() == Path("../_quarto.yml")
     for cfg in (yaml.safe_load((copy/"_proc"/f).read_text()) for f in ("_quarto.yml", "nbdev.yml")): assert cfg["website"]
     assert cfg["website"]["repo-url"] == REPO and cfg["website"]["site-url"] == SITE
@@ -265,7 +265,7 @@ def prose(p):
     return re.sub(r"`[^`\n]+`", "", re.sub(r"(?ms)^(```|~~~).*?^\1", "", text))
 
 
-def anchors(p): return {re.sub(r"[^\w\- ]", "", re.sub(r"[`*_]", "", h).strip().lower()).replace(" ", "-") for h in re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", prose(p))} | {*re.findall(r"\{#([\w-]+)", prose(p))}
+def anchors(p): return {re.sub(r"[^\w\- ]", "", re.sub(r"[`*_]", "", h).strip().lower()).replace(" ", "-") for h in re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", prose(p))} | {*re.findall(r"(?:\{#|\bid=\")([\w-]+)", prose(p))}
 def targets(p): return [a or b for a, b in re.findall(r"\]\(<?([^)\s>]+)[^)]*\)|(?:src|href)=[\"']([^\"']+)[\"']", prose(p))]
 
 
@@ -296,12 +296,12 @@ def test_every_picture_is_used():
 def test_the_address_stands_in_one_place():
     "Only pyproject.toml holds it; what else shows it is made from it."
     host_page = re.compile(rf"https?://github\.com/[\w.-]+/{REPO.rsplit('/')[-1]}\b|https?://[\w.-]+\.github\.io/[\w.-]+|git\+https?://[^\s\"']+")
-    made = {"pyproject.toml", "README.md", "nbs/sidebar.yml", "sdcourse/_modidx.py"}
+    made = {"pyproject.toml", "README.md", "CITATION.cff", "nbs/sidebar.yml", "sdcourse/_modidx.py"}
     for p in tracked():
         if Path(p).suffix not in (".py", ".md", ".toml", ".ini", ".yaml", ".yml", ".txt", ".ipynb", "") or p.endswith("tokenizer.json"): continue
         text = (ROOT/p).read_text("utf-8")
         if p.startswith("sdcourse/"): text = re.sub(rf"(?m)^Docs: {re.escape(SITE)}\S*$", "", text)
-        if p.endswith(".ipynb"): text = "\n".join(source(c) for c in read(ROOT/p)["cells"] if c["id"] not in ("badge", "setup", "install"))
+        if p.endswith(".ipynb"): text = "\n".join(source(c) for c in read(ROOT/p)["cells"] if not re.match(r"(badge|setup|install|cite|explorer-\w+)$", c["id"]))
         found = [u for u in host_page.findall(text)]
         if p in made: assert all(u.removeprefix("git+").startswith((REPO, SITE)) for u in found), f"{p} holds another address: {found}"
         else: assert not found or p == "tests/test_house.py", f"{p} holds the address itself: {found}"
@@ -311,7 +311,7 @@ def test_the_address_stands_in_one_place():
 
 def test_no_fact_stands_twice():
     ini, project = write.ini(), write.PYPROJECT["project"]
-    assert {*project["dynamic"]} == {"version", "requires-python", "authors", "license", "keywords", "dependencies", "optional-dependencies"} and not {*project["dynamic"]} & {*project}
+    assert {*project["dynamic"]} == {"version", "readme", "requires-python", "authors", "license", "keywords", "dependencies", "optional-dependencies"} and not {*project["dynamic"]} & {*project}
     assert not {"version", "description", "lib_name", "title"} & {*ini}
     version = re.search(r'__version__ = "(.+)"', (PKG/"__init__.py").read_text())[1]
     assert not (bad := [p for p in tracked() if Path(p).suffix in (".py", ".toml", ".ini", ".cfg") and p not in ("sdcourse/__init__.py",) and re.search(rf"version\W+{re.escape(version)}\b", (ROOT/p).read_text("utf-8"))]), f"the version stands in {bad} too"

@@ -168,7 +168,7 @@ _book.recall("What does `cadence=4` cost?", "a double exposure where two drawn f
 
 # %% ../../nbs/exercises/17_animate.ipynb #85c867fc
 _book.word("keyframe", "A frame for which a schedule names a number or a prompt.", shape="frame number")
-_book.word("schedule", "Numbers at keyframes, or a formula of the frame, which give a number for each frame.", code="parse_schedule", shape="frame to number")
+_book.word("schedule", "Numbers at keyframes, or a formula of the frame, which give a number for each frame.", code="parse_schedule", shape="frame to number", within="lesson")
 _book.word("depth map", "The distance of each pixel from the camera.", code="depth", shape="(H, W), above 0")
 _book.word("cadence", "Only every so many-th frame is drawn; those between are made of both neighbours.", code="cadence", shape="number", never=("diffusion_cadence",))
 _book.word("colour coherence", "Each frame gets the colours of the first one before it is drawn over.", code="color_coherence")

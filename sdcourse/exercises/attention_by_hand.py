@@ -121,9 +121,9 @@ _book.recall("The map of the word *style* shows the fox. What does this tell?", 
     "that the softmax ran over the wrong side": "Each place's shares sum to 1 over the words, as they should."})
 
 # %% ../../nbs/exercises/33_attention_by_hand.ipynb #292208f1
-_book.word("value", "What a thing hands over to whoever looks at it.", symbol="V", code="v", shape="(B, heads, m, d)")
+_book.word("value", "What a thing hands over to whoever looks at it.", symbol="V", code="v", shape="(B, heads, m, d)", within="lesson")
 _book.word("softmax", "Turns scores into shares: positive numbers that sum to 1.", code="softmax", shape="as the scores")
-_book.word("share", "How much of a value arrives at a place: the softmax of the scores, a row that sums to 1.", code="shares", shape="(B, heads, n, m)", never=("attn_weights", "attention_probs"))
-_book.word("head", "A piece of each vector with an attention of its own.", code="heads", shape="number", never=("num_heads",))
+_book.word("share", "How much of a value arrives at a place: the softmax of the scores, a row that sums to 1.", code="shares", shape="(B, heads, n, m)", never=("attn_weights", "attention_probs"), within="lesson")
+_book.word("head", "A piece of each vector with an attention of its own.", code="heads", shape="number", never=("num_heads",), within="lesson")
 _book.word("self-attention", "Attention in which places look at places.", code="attn1")
 _book.word("GEGLU", "A small network for each place, half of whose numbers open or close the other half.", code="_GEGLU")

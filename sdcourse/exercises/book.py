@@ -257,6 +257,23 @@ class Term:
     shape: str = "" # of the tensor, or "number"
     never: tuple = () # names in code that other people give it, which no lesson of ours uses
     lesson: str = "" # the notebook that brings it
+    forms: tuple = () # further spellings in a text; the plural comes by itself
+    within: str = "" # for a word that is an everyday one too: its meaning shows in its own "lesson" only, or in the rest of its "part"; "": in all that comes after
+
+    def __post_init__(self):
+        if self.within not in ("", "lesson", "part"): raise ValueError(f'{self.word!r}: within must be "", "lesson" or "part", got {self.within!r}')
+
+    @property
+    def anchor(self) -> str: # where it stands in the glossary
+        "The end of its address: `glossary.html#w-guidance-scale`."
+        return "w-" + re.sub(r"[^a-z0-9]+", "-", self.word.lower()).strip("-")
+
+    @property
+    def spellings(self) -> list: # of texts
+        "How a text may write it: the word, its plural, what stands behind it in brackets, and its other forms."
+        word, _, short = self.word.removesuffix(")").partition(" (")
+        plural = word + "es" if re.search(r"(s|x|sh|ch)$", word) else word[:-1] + "ies" if re.search(r"[^aeiou]y$", word) else word + "s"
+        return list(dict.fromkeys([word, *([] if word.endswith("s") and not word.endswith("ss") else [plural]), *filter(None, [short]), *self.forms]))
 
 # %% ../../nbs/84b_books.ipynb #a1ca23dc
 BOOKS = {} # {a lesson's notebook, without .ipynb: its Book}
@@ -296,7 +313,7 @@ class Book:
         self,
         word: str, # as it is written in a sentence
         meaning: str, # one sentence
-        **kw, # symbol, code, shape, never
+        **kw, # symbol, code, shape, never, forms, within
     ) -> Term: # the term
         "Add a word to the glossary."
         self.terms.append(t := Term(word, meaning, lesson=self.lesson, **kw)); return t
@@ -351,6 +368,6 @@ def glossary(
     def code(t): return f"`{t.code}`" if t.code else ""
     def symbol(t): return f"${cell(t.symbol)}$" if t.symbol else ""
     def home(t): return f"[{titles[t.lesson]}]({t.lesson}.ipynb)"
-    words = [f"| {cell(t.word)} | {cell(t.meaning)} | {symbol(t)} | {code(t)} | {cell(t.shape)} | {home(t)} |" for t in sorted(terms, key=lambda t: t.word.lower())]
+    words = [f'| <span id="{t.anchor}">{cell(t.word)}</span> | {cell(t.meaning)} | {symbol(t)} | {code(t)} | {cell(t.shape)} | {home(t)} |' for t in sorted(terms, key=lambda t: t.word.lower())]
     signs = [f"| {symbol(t)} | {code(t)} | {cell(t.word)} | {cell(t.shape)} | {home(t)} |" for t in terms if t.symbol]
     return "\n".join(["## Symbols", "", "| symbol | in code | word | shape | first in |", "|---|---|---|---|---|", *signs, "", "## Words", "", "| word | meaning | symbol | in code | shape | first in |", "|---|---|---|---|---|---|", *words])

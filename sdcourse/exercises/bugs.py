@@ -167,7 +167,7 @@ _book.recall("The picture is black, all of it. What does that say?", "a number h
     "the latents were multiplied by the scaling factor and not divided": "Then there is a picture, only with too little contrast."})
 
 # %% ../../nbs/exercises/38_bugs.ipynb #1c28fb1b
-_book.word("diagnosis", "From what one sees in a picture to the line that drew it.")
-_book.word("symptom", "What can be seen or measured of a bug: contrast, colour and grain against the right picture.", code="symptoms", shape="three numbers")
-_book.word("clamp", "To cut values off at both ends of a range, so that none wraps around.", code="clamp", shape="as it was")
+_book.word("diagnosis", "From what one sees in a picture to the line that drew it.", within="lesson")
+_book.word("symptom", "What can be seen or measured of a bug: contrast, colour and grain against the right picture.", code="symptoms", shape="three numbers", within="lesson")
+_book.word("clamp", "To cut values off at both ends of a range, so that none wraps around.", code="clamp", shape="as it was", within="lesson")
 _book.word("channel order", "Which of the three colours comes first: red here, blue in OpenCV.")

@@ -170,8 +170,8 @@ _book.recall("In a long chain with one prompt, which step goes furthest?", "the 
     "none: equal strength gives equal steps": "The strength is the same, what it meets is not: a drawn picture is closer to what the model would draw."})
 
 # %% ../../nbs/exercises/14_chains.ipynb #f3536b79
-_book.word("chain", "Pictures of which each was redrawn from the one before.", code="chain")
-_book.word("node", "A picture of a family tree, with its parent, its prompt and its settings.", code="Node")
-_book.word("generation", "How many steps lie between a picture and the root of its tree.", code="generation", shape="number")
+_book.word("chain", "Pictures of which each was redrawn from the one before.", code="chain", within="lesson")
+_book.word("node", "A picture of a family tree, with its parent, its prompt and its settings.", code="Node", within="lesson")
+_book.word("generation", "How many steps lie between a picture and the root of its tree.", code="generation", shape="number", within="lesson")
 _book.word("lineage", "The recipes from the root to a picture, read from the picture itself.", code="lineage", shape="list of dicts")
-_book.word("drift", "How far the pictures of a chain move from where they began.", code="drift")
+_book.word("drift", "How far the pictures of a chain move from where they began.", code="drift", within="lesson")

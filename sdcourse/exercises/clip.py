@@ -139,11 +139,11 @@ _book.recall("Why can CLIP sort pictures into classes that it was never trained 
 
 # %% ../../nbs/exercises/35_clip.ipynb #13bcb290
 _book.word("byte-pair encoding", "Makes pieces of words out of letters, by joining again and again the two neighbours that stand together most often.", code="bpe", never=("bpe_encode", "byte_pair"))
-_book.word("merge", "Two pieces that become one; a tokenizer is the list of its merges, in the order in which they were learnt.", code="merges", shape="pair of texts", never=("bpe_ranks", "bpe_merges"))
+_book.word("merge", "Two pieces that become one; a tokenizer is the list of its merges, in the order in which they were learnt.", code="merges", shape="pair of texts", never=("bpe_ranks", "bpe_merges"), within="lesson")
 _book.word("text tower", "The transformer that turns the numbers of pieces into vectors.", code="TextTower", shape="(B, n) to (B, n, dim)")
 _book.word("causal mask", "Lets each piece look at itself and at the pieces before it, by a score of minus infinity for all later ones.", code="later", shape="(n, n)", never=("causal_mask", "attn_mask"))
 _book.word("image tower", "The transformer that turns a picture, cut into patches, into one vector.", code="ImageTower", shape="(B, 3, H, W) to (B, out)")
-_book.word("patch", "A small square of the picture, which the image tower reads as the text tower reads a piece.", code="patch", never=("patch_size",))
+_book.word("patch", "A small square of the picture, which the image tower reads as the text tower reads a piece.", code="patch", never=("patch_size",), within="lesson")
 _book.word("contrastive loss", "Asks each picture to find its caption among those of the batch, and each caption its picture.", code="contrastive_loss", never=("info_nce", "nce_loss"))
 _book.word("temperature", "Divides scores before a softmax: the lower, the surer the choice.", code="scale", shape="number; the code has one over it", never=("temp",))
 _book.word("zero-shot", "Sorting pictures into classes that no training has named, by the nearest of several sentences.")

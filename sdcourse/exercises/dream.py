@@ -170,6 +170,6 @@ _book.word("interpolation", "Computing what lies between two given things: numbe
 _book.word("slerp", "The walk on the arc between two vectors, which keeps the length.", code="slerp", never=("spherical_lerp", "slerp_latents"))
 _book.word("angle", "Of two vectors: the arc cosine of their dot product over the product of their lengths.", symbol=r"\theta", code="theta", shape="number")
 _book.word("waypoint", "A prompt and a seed that a dream passes exactly.", code="prompts, seed")
-_book.word("orbit", "A closed walk of the noise round that of a seed, at a fixed angle.", code="orbit", shape="degrees")
+_book.word("orbit", "A closed walk of the noise round that of a seed, at a fixed angle.", code="orbit", shape="degrees", within="lesson")
 _book.word("constant speed", "Frames placed so that the picture changes equally from one to the next.", code="constant_speed")
 _book.word("cross-fade", "Two finished pictures, one going while the other comes: both are seen at once.", code="fade", shape="seconds")

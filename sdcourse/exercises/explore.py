@@ -148,5 +148,5 @@ _book.recall("Why does one position of `explore_guidance` show several seeds her
 
 # %% ../../nbs/exercises/18_explore.ipynb #18d4eabe
 _book.word("widget", "Something in a notebook that the hand can move and the kernel hears of: a slider, a menu, a picture.", code="widgets")
-_book.word("callback", "A function that is handed over, to be called when something happens.", code="moved, after")
+_book.word("callback", "A function that is handed over, to be called when something happens.", code="moved, after", within="lesson")
 _book.word("latest wins", "Of the requests that come while one is being served, only the newest is served next.")

@@ -143,5 +143,5 @@ _book.recall("Twice as much noise as the first step expects is put on: what does
 
 # %% ../../nbs/exercises/13_img2img.ipynb #8015af32
 _book.word("image to image", "Begin in the middle of the loop, with a picture under noise in place of pure noise.", code="img2img")
-_book.word("strength", "The part of the steps that is run: near 0 keeps the picture, 1 keeps next to nothing of it.", code="strength", shape="number from 0 to 1, or one for each picture", never=("denoising_strength", "img_strength"))
+_book.word("strength", "The part of the steps that is run: near 0 keeps the picture, 1 keeps next to nothing of it.", code="strength", shape="number from 0 to 1, or one for each picture", never=("denoising_strength", "img_strength"), within="part")
 _book.word("SDEdit", "The name under which image to image was published (Meng et al. 2021): noise up to a level, then the reverse process.")

@@ -197,9 +197,9 @@ _book.recall("Two masks of 100 pixels have 80 in common. What is their intersect
 
 # %% ../../nbs/exercises/15_inpaint.ipynb #ec58dd88
 _book.word("inpainting", "Making a part of a picture new so that it fits the rest.", code="inpaint")
-_book.word("mask", "A picture that says where: white is made new, black is kept.", code="mask", shape="a picture; on the latents (B, 1, h, w) of 0 and 1")
+_book.word("mask", "A picture that says where: white is made new, black is kept.", code="mask", shape="a picture; on the latents (B, 1, h, w) of 0 and 1", within="part")
 _book.word("outpainting", "Inpainting on a larger canvas, beyond the edge of the picture.", never=("outpaint", "uncrop"))
-_book.word("feather", "The pixels over which the new fades into the old, inside the mask.", code="feather", shape="number")
-_book.word("seam", "An edge that shows where the new was laid into the old.")
+_book.word("feather", "The pixels over which the new fades into the old, inside the mask.", code="feather", shape="number", within="lesson")
+_book.word("seam", "An edge that shows where the new was laid into the old.", within="lesson")
 _book.word("intersection over union", "How well two masks agree: what both cover, divided by what either covers.", code="iou", shape="number from 0 to 1")
 _book.word("Otsu's threshold", "The level that cuts values in two classes that lie furthest apart.", code="threshold", shape="number from 0 to 1")

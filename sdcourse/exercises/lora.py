@@ -107,4 +107,4 @@ _book.word("LoRA", "Low-rank adaptation: the weights stay frozen, and what is le
 _book.word("rank", "How many numbers a LoRA squeezes its input through: the inner size of its two matrices.", symbol="r", code="rank", shape="number")
 _book.word("LoRA alpha", "A factor for what a LoRA adds, divided by its rank, so that one learning rate suits many ranks.", symbol=r"\alpha", code="lora_alpha", shape="number")
 _book.word("adapter", "A trained LoRA under a name in a pipeline; it can be weighted, switched off and thrown out.", code="adapter")
-_book.word("merged", "A LoRA added to the weights it stood beside, so that it costs no time; diffusers says fused.", code="fuse_lora")
+_book.word("merged", "A LoRA added to the weights it stood beside, so that it costs no time; diffusers says fused.", code="fuse_lora", within="lesson")

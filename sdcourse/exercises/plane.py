@@ -149,7 +149,7 @@ _book.word("forward process", "Noise added little by little, until nothing of th
 _book.word("noisy point", "What the forward process makes of a clean one: signal and noise in the proportion of a noise level.", symbol="x_t", code="xt", shape="that of the data: (B, ...)")
 _book.word("beta", "The variance of the noise that one forward step adds.", symbol=r"\beta", code="betas", shape="(T,)")
 _book.word("alpha-bar", "The part of the variance that is still data at a noise level: the product of 1 - beta over the steps so far.", symbol=r"\bar\alpha", code="abar", shape="number, or (B,)", never=("alpha_bar", "alpha_hat", "alphas_bar"))
-_book.word("score", "The gradient of the log density of noisy data: the direction to where there are more of them.", symbol=r"\nabla\log p_t", code="score", shape="that of the data: (B, ...)")
+_book.word("score", "The gradient of the log density of noisy data: the direction to where there are more of them.", symbol=r"\nabla\log p_t", code="score", shape="that of the data: (B, ...)", within="lesson")
 _book.word("reverse process", "The walk from pure noise to data: remove the predicted noise, put back that of the next, lower level.", code="reverse", never=("p_sample",))
 _book.word("DDPM", "The reverse process with as much fresh noise in each step as the forward process leaves open.")
 _book.word("DDIM", "The reverse process without fresh noise: the end is a function of the start.")

@@ -165,5 +165,5 @@ _book.recall("What does a fingerprint notice that a model's name does not?", "th
 # %% ../../nbs/exercises/19_replay.ipynb #74748f87
 _book.word("recipe", "All that was decided when a picture was made, carried by the picture itself.", code="recipe", shape="dict")
 _book.word("fingerprint", "A short text computed from a model's weights: other weights, another fingerprint.", code="fingerprint", shape="12 hexadecimal digits", never=("model_hash", "checksum"))
-_book.word("replay", "Making a picture again from the recipe it carries.", code="replay")
+_book.word("replay", "Making a picture again from the recipe it carries.", code="replay", within="lesson")
 _book.word("bit for bit", "Equal in every byte, and not only to the eye.")

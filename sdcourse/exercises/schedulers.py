@@ -141,7 +141,7 @@ _book.recall("Which two of these give the same picture at any number of steps?",
     "euler and euler_a": "The second adds noise in each step."})
 
 # %% ../../nbs/exercises/25_schedulers.ipynb #47297e2f
-_book.word("step", "One question to the network and what the scheduler makes of its answer.", code="num_inference_steps", shape="number", never=("n_steps", "num_steps", "inference_steps"))
+_book.word("step", "One question to the network and what the scheduler makes of its answer.", code="num_inference_steps", shape="number", never=("n_steps", "num_steps", "inference_steps"), within="part")
 _book.word("timestep spacing", "The rule by which a scheduler picks the timesteps of a run: leading counts them from the low end, trailing from the high end.", code="timestep_spacing")
 _book.word("distillation", "Training a student network to reach in a few steps what its teacher reaches in many.")
 _book.word("latent channel", "One of the four grey pictures that latents consist of; what it means was found in training and not laid down.", shape="(h, w)")

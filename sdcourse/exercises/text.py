@@ -133,4 +133,4 @@ _book.recall("A noun's own vector is exchanged for another noun's, and the pictu
 _book.word("tokenizer", "What cuts a text into pieces it has a number for.", code="tokenizer")
 _book.word("text encoder", "The network that makes a vector of each of the 77 numbers, CLIP's half that reads.", code="text_encoder")
 _book.word("embedding", "The vectors that stand for a text, which diffusers calls `prompt_embeds`.", code="embed", shape="(B, 77, d)")
-_book.word("cosine", "How alike two directions are: 1 for the same, 0 for unrelated ones, -1 for opposite ones.", shape="number from -1 to 1")
+_book.word("cosine", "How alike two directions are: 1 for the same, 0 for unrelated ones, -1 for opposite ones.", shape="number from -1 to 1", within="part")
