@@ -59,7 +59,7 @@ def inline(
     text = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", text))
     return re.sub(r"\0(\d+)\0", lambda m: kept[int(m[1])], text)
 
-# %% ../nbs/89c_slides.ipynb #446a0562
+# %% ../nbs/89c_slides.ipynb #94cb5f24
 _LEAVE = ("On a GPU", "Recall", "Exercises", "Tweak", "Recall, tweak, build") # sections that are no slides
 
 
@@ -147,7 +147,7 @@ def slides_of(
         out.append(_slide("exercise", f"Exercise {n}: {e.title}", f"<p>{inline(task)}{rest}</p>", _code(e.blank, 9 if len(task.split()) < 36 else 6, 74)))
     if last:
         said = last.split("New words:")[0].strip(); points = [" ".join(x.split()).rstrip(",.;") for x in re.split(r"\n- ", said)[1:]]
-        out.append(_slide("end", "You can now", "<ul>" + "".join(f"<li>{inline(x)}</li>" for x in points) + "</ul>" if points else _claim(first_sentences(said, 60))))
+        out.append(_slide("end", "You can now", "<ul>" + "".join(f"<li>{inline(x)}</li>" for x in points) + "</ul>" if points else _claim(re.sub(r"^You can now (.)", lambda m: m[1].upper(), first_sentences(said, 60)))))
     return out
 
 # %% ../nbs/89c_slides.ipynb #2cedb68b
