@@ -7,8 +7,8 @@ Docs: https://sdcourse.github.io/sdcourse/slides.html.md"""
 # %% auto #0
 __all__ = ['first_sentences', 'formula', 'inline', 'slides_of', 'deck']
 
-# %% ../nbs/89c_slides.ipynb #77e6d2ea
-import base64, html, io, json, re
+# %% ../nbs/89c_slides.ipynb #bada7255
+import base64, html, io, json, re, sdcourse
 from functools import lru_cache
 
 # %% ../nbs/89c_slides.ipynb #19aaaf08
@@ -150,7 +150,7 @@ def slides_of(
         out.append(_slide("end", "You can now", "<ul>" + "".join(f"<li>{inline(x)}</li>" for x in points) + "</ul>" if points else _claim(re.sub(r"^You can now (.)", lambda m: m[1].upper(), first_sentences(said, 60)))))
     return out
 
-# %% ../nbs/89c_slides.ipynb #2cedb68b
+# %% ../nbs/89c_slides.ipynb #5f5d06f7
 _STYLE = """
 *{box-sizing:border-box;margin:0}html{font-size:min(2.1875vw,3.8889vh)}body{font:1rem/1.35 system-ui,sans-serif;background:#fff;color:#1c1c1c}
 section{width:45.714rem;height:25.714rem;margin:calc(50vh - 12.857rem) auto 0;padding:1.5rem 2rem 1.3rem;display:none;flex-direction:column;gap:.7rem;position:relative;overflow:hidden;background:#fff}section.on{display:flex}
@@ -178,7 +178,6 @@ def deck(
     book=None, # its book of exercises; None: it has none
 ) -> str: # a page of HTML that needs no other file and no network
     "The slides of a lesson as one page: arrows, space, Home and End turn it, Esc shows all; printed, a slide on each page."
-    from sdcourse import __version__
     slides = slides_of(nb, book); name = re.search(r"<h1>(.*?)</h1>", slides[0][1])[1]
     body = "\n".join(f'<section class="{kind}" data-n="{k} / {len(slides)}">{text}</section>' for k, (kind, text) in enumerate(slides, 1))
-    return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{re.sub("<.*?>", "", name)}</title><meta name="generator" content="sdcourse {__version__}"><style>{_STYLE}</style></head>\n<body>\n{body}\n<script>{_SCRIPT}</script></body></html>\n'
+    return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{re.sub("<.*?>", "", name)}</title><meta name="generator" content="sdcourse {sdcourse.__version__}"><style>{_STYLE}</style></head>\n<body>\n{body}\n<script>{_SCRIPT}</script></body></html>\n'

@@ -88,7 +88,7 @@ def badge(p):
                          f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://github.com/{here})")
 
 
-EXTRAS, BESIDE = {4: "tune", 5: "train"}, {"02_playground": "anywidget", "10_prompts": "compel", "18_explore": "anywidget"} # what the lessons of a part, and single lessons, need beyond the requirements
+EXTRAS, BESIDE = {4: "tune", 5: "train", 9: "tune"}, {"02_playground": "anywidget", "10_prompts": "compel", "18_explore": "anywidget"} # what the lessons of a part, and single lessons, need beyond the requirements
 def setup(p):
     "The cell that installs the course where it is missing, before any import, and gets the lesson what it reads of the repository's data."
     said = "\n".join(source(c) for c in code(p) if c["id"] != "setup")
