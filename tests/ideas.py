@@ -19,14 +19,14 @@ WANTS = {
 }
 
 @cache
-def lessons(): return {p.stem: p for p in pages() if part(p) in range(1, 8) or p.stem == FIRST} # the other pages of the start are to play with: they bring nothing new
+def lessons(): return {p.stem: p for p in pages() if p.stem == FIRST or 0 < part(p) < 8} # the other pages of the start teach nothing that is built on
 def terms(): return [t for b in books().values() for t in b.terms]
 def title(stem): return heading(lessons()[stem])[0]
 
 
 def own(p):
     "The cells that the lesson's author wrote."
-    return [c for c in read(p)["cells"] if not re.match(r"(recall|exercises?|words|badge|setup)\b", c["id"])]
+    return [c for c in read(p)["cells"] if not re.match(r"(recall|exercises?|words|badge|setup|explorer)\b", c["id"])]
 
 
 def prose(p):

@@ -1,5 +1,5 @@
 """The pages of the last part that are made of something stored: what changed since 2022 (then_and_now.toml), the models (sdcourse.models), what a lesson costs (bench/results.json). tests/write.py puts them into their notebooks; nothing heavy is imported."""
-import ast, json, re, tomllib
+import json, re, tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,14 +28,14 @@ def then_and_now():
     count = {k: sum(r["today"] == k for r in rows) for k in TODAY}
     about = f"""The code of 2022 is still what one finds first, and most of it has aged. Here are {len(rows)} pieces of it, each beside what one writes today, and what happens now to whoever runs the old one: {count['error']} end with an error, {count['warns']} work with a warning, {count['noted'] + count['works']} do no harm, and **{len(silent)} say nothing and do something else**. Those are the ones to know, for nothing tells you:
 
-{table(('', 'the old form', 'write instead'), [(r['what'], f"[{TODAY[r['today']].strip('*')}](#{anchor(r['what'])})", first(r['new'], r['old'])) for r in silent])}
+{table(('', 'then', 'now'), [(f"[{r['what']}](#{anchor(r['what'])}): {r['today']}", first(r['old'], r['new']), first(r['new'], r['old'])) for r in silent])}
 
 Both sides of every row are run by the tests, with the pocket model and {constraint('diffusers', 'transformers', 'huggingface-hub')}: the old one must fail, warn or be silent exactly as it says here, the new one must do the job and say nothing; every week they are run again with the newest libraries. In the code `model` is the pocket model's folder, where most read `"CompVis/stable-diffusion-v1-4"`; `pipe` its pipeline and `unet`, `vae`, `tokenizer`, `text_encoder` its parts; `few` two steps with a seed; `halved` a folder with large and small files; `picture` a small picture; `noise` the latents to begin with."""
     return [("tn_about", about), *((f"tn_{t['id']}", f"## {t['name']}\n\n{t['about']}\n\n" + "\n\n".join(map(entry, t["row"]))) for t in themes)]
 
 
 def anchor(what): return re.sub(r"[^\w\- ]", "", what.lower()).replace(" ", "-")
-def first(new, old): return "`" + next((n for n in new.strip().splitlines() if n not in old.splitlines()), new.strip()).strip().replace("|", "\\|") + "`"
+def first(code, other): return "`" + next((n for n in code.strip().splitlines() if n not in other.splitlines()), code.strip()).strip().replace("|", "\\|") + "`" # the first line that differs
 
 
 def entry(r):
@@ -69,7 +69,7 @@ def models(titles):
     head = ("name", "id on the hub", "what it is", "licence", "download", "in lessons")
     own = {"creatures": "CC0-1.0, Apache-2.0, MIT", "kittens": "CC-BY-4.0", "blob": "Apache-2.0"}
     if {*own} != {*OWN_LORAS}: raise ValueError(f"tests/pages.py knows the licences of {[*own]}, and the package has the LoRAs {[*OWN_LORAS]}")
-    return [("mo_models", f"## Models\n\n`load(name)` takes a name of this table, any other id, or a folder.\n\n{table(head, [row(n, r) for n, r in MODELS.items()], (4,))}\n\n`pocket` is all that the lessons need. The others want a network once and, but for the smallest, a graphics card. Sizes are of the half precision files. All were there, and open to everybody, in {SEEN}. The licence is the model's own, and what one may do with the pictures stands in it."),
+    return [("mo_models", f"## Models\n\n`load(name)` takes a name of this table, any other id, or a folder.\n\n{table(head, [row(n, r) for n, r in MODELS.items()], (4,))}\n\n`pocket` is all that the lessons need. The others want a network once, and are meant for a graphics card. Sizes are of the half precision files. All were there in {SEEN}, and none needs a token. The licence is the model's own, and what one may do with the pictures stands in it."),
             ("mo_small", f"## Small additions\n\n`load_trained(pipe, name)` puts one in.\n\n{table(head, [row(n, r) for n, r in LORAS.items()] + [(f'`{n}`', 'in the package', 'a LoRA for the pocket model, see `sdcourse/loras/MODEL_CARD.md`', own[n], '0, in the package', used_in(n, titles, 'load_trained|--lora')) for n in OWN_LORAS], (4,))}\n\nHow far each pixel is, for [animations](17_animate.ipynb) in three dimensions:\n\n{table(head, [row(n, r) for n, r in DEPTH_MODELS.items()], (4,))}"),
             ("mo_data", f"## Pictures to learn from\n\n`load_data(name)` reads one; the creatures come with the package, cats and icons with the repository (`data/README.md`).\n\n{table(head, [row(n, r) for n, r in PICTURE_SETS.items()], (4,))}"),
             ("mo_gone", "## What is gone\n\nIds are removed by those who own them, and old notebooks then say that no such repository was found. `load` with one of these says what to take.\n\n" + table(("id", "what it was", "removed", "take"), [(f"`{k}`", r["about"], r["when"], ", ".join(f"`{u}` (`{ {**MODELS, **PICTURE_SETS}[u]['ids'][0]}`)".replace("` (` ", "` (`") for u in r["use"]) + (f"; {r['why']}" if r["why"] else "")) for k, r in GONE.items()])
@@ -78,12 +78,9 @@ def models(titles):
 
 # What a lesson costs
 
-def coarse(seconds): return "a few seconds" if seconds < 8 else f"about {round(seconds / 10) * 10 or 10} s" if seconds < 75 else f"about {seconds / 60:.1f} min".replace(".0 ", " ")
-
-
-def costs(course, titles):
-    "[(id, text)] of nbs/98_costs.ipynb."
-    r = json.loads((ROOT/"bench"/"results.json").read_text("utf-8"))["lessons"]; each, a = r.get("each"), r.get("about")
+def costs(course, titles, res):
+    "[(id, text)] of nbs/98_costs.ipynb. `res`: the row `lessons` of bench/results.json."
+    each, a = res.get("each"), res.get("about")
     if not each: return [("co_all", "Nothing is measured yet: `python -m pytest tests/test_notebooks.py && python -m bench --only lessons && python tests/write.py` does it.")]
     def gb(m): return f"{m / 1000:.2f}" if m else "not told"
     def row(p):
@@ -94,7 +91,7 @@ def costs(course, titles):
     known = [each[p.name] for ps in rows.values() for p in ps if p.name in each]
     cpu, most, dear = sum(c["cpu"] for c in known), max(c["memory"] for c in known), [p for p in (q for ps in rows.values() for q in ps) if p.name in each and each[p.name]["cpu"] > 60]
     load = f", load {a['load']} at the end" if a.get("load") else ""
-    text = f"""Every lesson was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(known)} together take {cpu / 60:.0f} minutes of one core, so about {cpu / 120:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {gb(most)} GB is the most memory that any of them had. {len(dear)} take more than a minute: {', '.join(link(p, titles) for p in dear)}."""
+    text = f"""Every lesson was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(known)} together take {cpu / 60:.0f} minutes of one core, so about {cpu / 120:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {f'{gb(most)} GB is the most memory that any of them had' if most else 'how much memory they need was not told'}. {len(dear)} take more than a minute: {', '.join(link(p, titles) for p in dear)}."""
     how = f"""**Seconds of a core** are the honest measure: what the processor worked, whatever else the machine did. **Seconds** are by the clock, and longer where other work ran beside. Starting Python and loading the libraries and the model, 5 s or so, is in both. **Training** is the time by the clock in the cells whose code trains something. **Memory** is the most that the notebook's process had, without programs that it starts.
 
 Measured on {a['date']} on {a['cores']} cores ({a['processor']}){load}; Python {a['python']}, torch {a['torch']}, diffusers {a['diffusers']}, transformers {a['transformers']}. No lesson was run on a graphics card for this table, so it has no column for one: cells marked `#| gpu` are left out."""

@@ -1,7 +1,7 @@
 "What helps to learn beside the lessons: recall that marks itself, words that say what they mean, the map, the notation, the cheat sheet, the resources. The pages' script runs in a real browser, as a reader has it."
-import functools, http.server, json, re, shutil, threading
+import ast, functools, http.server, json, re, shutil, threading
 import pytest
-import ideas, write
+import ideas, notation, write
 from test_browser import FLAGS, chromium, needs
 from write import NBS, books, page_of, pages, part, read, source
 
@@ -13,7 +13,7 @@ def html(nb, head=""):
     "A notebook's markdown as a plain page with the course's styles and script: what is tested here needs no more of the site."
     import mistune
     md = mistune.create_markdown(escape=False, plugins=["table"])
-    body = "\n".join(md(source(c)) if c["cell_type"] == "markdown" else f'<div class="cell"><pre>{mistune.escape(source(c))}</pre></div>' for c in read(nb)["cells"])
+    body = "\n".join(md(source(c)) if c["cell_type"] == "markdown" else f'<div class="cell"><pre>{mistune.escape(source(c))}</pre></div>' for c in read(nb)["cells"] if c["id"] != "badge")
     body = re.sub(r"(href=\"(?!https?:)(?:\d+\w?_)?[\w-]+)\.ipynb", lambda m: re.sub(r'"\d+\w?_', '"', m[1]) + ".html", body)
     return f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="styles.css"><link rel="stylesheet" href="course.css"><style>pre, table {{ display: block; overflow: auto }}</style>{head}</head><body><main style="max-width:860px;margin:auto;padding:1rem;font:16px/1.5 sans-serif">{body}</main><script src="words.js"></script><script src="course.js"></script></body></html>'
 
@@ -48,7 +48,7 @@ def page(browser):
     "A fresh tab that nothing is kept in; a script error or a request to another machine is a failure."
     ctx = browser.new_context(viewport=dict(width=1280, height=900)); pg = ctx.new_page(); wrong = []
     pg.on("pageerror", lambda e: wrong.append(str(e)))
-    pg.route(lambda u: "://127.0.0.1:" not in u, lambda r: (wrong.append(r.request.url) if "colab-badge" not in r.request.url else None, r.abort()))
+    pg.route(lambda u: "://127.0.0.1:" not in u, lambda r: (wrong.append(r.request.url), r.abort()))
     yield pg
     ctx.close(); assert not wrong, wrong
 
@@ -148,7 +148,7 @@ def test_word_by_mouse_keyboard_and_finger(site, browser, page):
 def test_needs_are_proven_by_the_notebooks():
     "Every need leaves a trace in the lesson; no heavy trace leads elsewhere; no need is said twice; nothing needs what comes later."
     needs, first = ideas.needs(), ideas.FIRST
-    assert [*needs] == [p.stem for p in pages() if part(p) < 8] and {*ideas.NEEDS} == {*needs}, "NEEDS has the lessons that there are"
+    assert [*needs] == [first] + [p.stem for p in pages() if 0 < part(p) < 8] and {*ideas.NEEDS} == {*needs}, "NEEDS has the lessons that there are"
     for s, ms in needs.items():
         assert (ms or s == first) and all(m < s for m in ms), f"{s} needs {ms}"
         assert not (bare := [m for m in ms if m != first and m not in ideas.traces()[s]]), f"nothing in {s} shows that it needs {bare}"
@@ -186,3 +186,47 @@ def test_map_lives_in_the_page(site, page):
     page.mouse.click(*at); page.wait_for_url("**/glossary.html#w-gradient")
     page.goto(f"{site}/map.html"); links = page.locator("main a").evaluate_all("as => as.map(a => a.getAttribute('href'))")
     assert not (dead := {h for h in links if re.match(r"[\w-]+\.html", h) and h.split(".html")[0] not in {page_of(p) for p in pages()}}), dead
+
+
+# Notation
+
+def formulas(p):
+    from test_exercises import formulas
+    return formulas(p)
+
+
+def test_every_letter_of_every_formula_is_explained():
+    "Each is the glossary's, with one meaning in all lessons, or a lesson's own for a moment; the few that are both are named here, and there shall not be more."
+    symbols = [t.symbol for t in TERMS if t.symbol]; shared = notation.known()
+    assert [*notation.ELSEWHERE] and {*symbols} == {*notation.ELSEWHERE}, {*symbols} ^ {*notation.ELSEWHERE}
+    both = set()
+    for s, p in ideas.lessons().items():
+        used = set().union(*map(notation.letters, formulas(p)), set()); own = {*notation.LOCAL.get(s, {})}
+        assert not (new := used - shared - own), f"{s}: {new} is neither in a book (symbol=) nor in LOCAL of tests/notation.py"
+        assert not (idle := own - used), f"{s}: no formula has {idle}"
+        both |= {(s, c) for c in own & shared}
+    assert both == {("10_prompts", "t"), ("16_dream", "t"), ("16_dream", "r"), ("43_lora", "x"), ("50_measure", "p")}, "a letter with two meanings: take another one"
+
+
+def test_letters_are_read_from_formulas(): assert notation.letters(r"\\hat x_0 = \\bar\\alpha \\sqrt{\\sigma_z} + \\text{mean}\\,\\epsilon_\\text{text} v_*".replace("\\\\", "\\")) == {"x", r"\bar\alpha", r"\sigma_z", r"\epsilon", "v_*"}
+
+
+def test_names_elsewhere_are_diffusers_own():
+    "Every name in the column of diffusers is a word of diffusers' source."
+    from pathlib import Path; from importlib.util import find_spec
+    top = Path(find_spec("diffusers").submodule_search_locations[0])
+    text = " ".join((top/f).read_text("utf-8") for f in ("schedulers/scheduling_ddim.py", "schedulers/scheduling_euler_discrete.py", "schedulers/scheduling_ddpm.py", "pipelines/stable_diffusion/pipeline_stable_diffusion.py", "models/attention_processor.py", "models/autoencoders/vae.py", "training_utils.py"))
+    said = {n for _, _, d in notation.ELSEWHERE.values() for n in re.findall(r"`([^`]+)`", d)}
+    assert len(said) > 20 and not (bad := {n for n in said if not re.search(rf"\b{re.escape(n)}\b", text)}), bad
+
+
+def test_every_formula_is_computed():
+    "Each formula of the page names its source and a function of the course; the cell below uses that function and compares."
+    cells = read(NBS/"93_notation.ipynb")["cells"]; found = [k for k, c in enumerate(cells) if source(c).startswith("### ")]
+    assert len(found) >= 15
+    for k in found:
+        text, check = source(cells[k]), source(cells[k + 1]); name = re.findall(r"`([a-zA-Z_]\w+)`", text)
+        assert re.search(r"[A-Z]\w+ (et al\. |and [A-Z]\w+ )?(19|20)\d\d", text) and name, text
+        used = {n.id for n in ast.walk(ast.parse(check)) if isinstance(n, ast.Name)} | {a.name for n in ast.walk(ast.parse(check)) if isinstance(n, ast.ImportFrom) for a in n.names}
+        assert {*name} & used, f"{name} is not used below {text[:40]!r}"
+        assert re.search(r"test_close\(|test_eq\(|assert ", check), text[:40]

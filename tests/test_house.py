@@ -89,7 +89,7 @@ def test_no_orphan_modules():
 
 # what a module of the package may import from the package; everything above it in this table is below it in the building
 LAYERS = [{"core"}, {"files"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion", "runtime"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
-          {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"tune"}, {"jobs"}, {"commands"}, {"exercises", "finetuning"}, {"cli"}]
+          {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"tune"}, {"jobs"}, {"commands"}, {"exercises", "finetuning", "slides"}, {"cli"}]
 BESIDE = {"augment": {"core"}, "train_pocket": {"core", "files", "augment"}, "train_judge": {"core", "files", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
 BELOW["measure"] |= {"augment", "train_judge"} # the judge's prompts are composed of icons, and its network is trained there
@@ -301,7 +301,7 @@ def test_the_address_stands_in_one_place():
         if Path(p).suffix not in (".py", ".md", ".toml", ".ini", ".yaml", ".yml", ".txt", ".ipynb", "") or p.endswith("tokenizer.json"): continue
         text = (ROOT/p).read_text("utf-8")
         if p.startswith("sdcourse/"): text = re.sub(rf"(?m)^Docs: {re.escape(SITE)}\S*$", "", text)
-        if p.endswith(".ipynb"): text = "\n".join(source(c) for c in read(ROOT/p)["cells"] if c["id"] not in ("badge", "setup", "install", "cite"))
+        if p.endswith(".ipynb"): text = "\n".join(source(c) for c in read(ROOT/p)["cells"] if not re.match(r"(badge|setup|install|cite|explorer-\w+)$", c["id"]))
         found = [u for u in host_page.findall(text)]
         if p in made: assert all(u.removeprefix("git+").startswith((REPO, SITE)) for u in found), f"{p} holds another address: {found}"
         else: assert not found or p == "tests/test_house.py", f"{p} holds the address itself: {found}"

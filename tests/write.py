@@ -7,6 +7,7 @@ From the notebooks and the address in pyproject.toml it makes
 - the map of ideas and its picture, from these words and tests/ideas.py;
 - the page of the measurements, from bench/results.json and the tables beside it;
 - the pages of what changed since 2022, of the models, and of what a lesson costs (tests/pages.py);
+- the explorers' still pictures with their questions, and nbs/explorers/axes.js, from tests/explorers.py and what it has drawn;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
 - README.md, from the start page, and CITATION.cff;
@@ -186,8 +187,9 @@ def with_page(nb, cells):
 
 def stored():
     "{notebook: its made cells} of the pages that are made whole, from what is stored."
+    from bench.report import read as measured
     titles = {p.stem: heading(p)[0] for p in pages()}
-    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles)}.items()}
+    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles, measured("results")["lessons"])}.items()}
 
 
 def made():
@@ -200,12 +202,12 @@ def made():
     terms = [t for b in ends.values() for t in b.terms]
     gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
-    import ideas
-    made_cells = [gloss, *(cell(*c) for c in [*page(), *ideas.page()])]; back = stored()
-    res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), made_cells), back.get(p.stem)))) for p in pages()}
+    import explorers, ideas, notation
+    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC)]], stored()
+    res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *made_back]), whole.get(p.stem)))) for p in pages()}
     about = made_of.release(PYPROJECT["project"], ini())
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table()), cell("cite", made_of.cite(about))])
-    return {**res, NBS/"words.js": words(terms), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, made_of.badges(about)), ROOT/"CITATION.cff": made_of.citation(about)}
+    return {**res, NBS/"words.js": words(terms), NBS/"explorers/axes.js": explorers.axes_js(), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, made_of.badges(about)), ROOT/"CITATION.cff": made_of.citation(about)}
 
 
 def asked():

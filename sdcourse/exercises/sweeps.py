@@ -114,4 +114,4 @@ _book.recall("Down one column, a scale of 7 looks best: why is that not enough t
 # %% ../../nbs/exercises/11_sweeps.ipynb #7bea0428
 _book.word("sweep", "Pictures for each value of a setting, or each pair of values of two, with all else equal.", code="sweep")
 _book.word("axis", "A setting that takes several values in a sweep: the rows of its grid, or the columns.", code="rows, cols", within="lesson")
-_book.word("batch", "Several pictures drawn in the same calls of the UNet, each as it would be alone.", symbol="B", code="batch_size", shape="the first axis of every tensor", never=("bs", "batchsize", "n_samples"))
+_book.word("batch", "Several pictures drawn in the same calls of the UNet, each as it would be alone.", code="batch_size", shape="the first axis of every tensor", never=("bs", "batchsize", "n_samples"))

@@ -126,5 +126,5 @@ _book.word("checkpoint", "A file from which a training goes on as if it had not 
 _book.word("micro-batch", "As many pictures as fit into memory at once; several make a batch.", code="micro_batch")
 _book.word("gradient accumulation", "Adding up the gradients of micro-batches before one step with all of them.", never=("grad_accum",))
 _book.word("gradient checkpointing", "Computing activations twice instead of keeping them: less memory, more time.", code="gradient_checkpointing")
-_book.word("running mean (EMA)", "A mean of the weights over the last steps, calmer than the weights themselves.", symbol="m", code="ema")
+_book.word("running mean (EMA)", "A mean of the weights over the last steps, calmer than the weights themselves.", code="ema")
 _book.word("min-SNR", "Weights for the loss that keep the steps of little noise from drowning the others.", symbol=r"\gamma", code="min_snr_gamma")

@@ -32,7 +32,7 @@ A picture arrives as whole numbers from 0 to 255, height by width by colours. Th
 
 # %% ../../nbs/exercises/36_vae.ipynb #52bb68c1
 check_sample_code = _book.exercise("A code with a little noise on it", r"""
-The encoder says two things of each number of the code: its mean $\mu$ and the logarithm of its variance, $\log\sigma^2$. They are the first and the second half of its channels. Give back a code drawn from them, $\mu + \sigma\epsilon$. Written so, the gradient passes through the drawing to $\mu$ and $\sigma$.
+The encoder says two things of each number of the code: its mean $\mu$ and the logarithm of its variance, $\log\sigma_z^2$. They are the first and the second half of its channels. Give back a code drawn from them, $\mu + \sigma_z\epsilon$. Written so, the gradient passes through the drawing to $\mu$ and $\sigma_z$.
 """, """
     def sample_code(out, eps): # (B, 2C, h, w) from the encoder, (B, C, h, w) standard normal noise
         mean, logvar = «out.chunk(2, 1)»
@@ -50,7 +50,7 @@ The encoder says two things of each number of the code: its mean $\mu$ and the l
 
 # %% ../../nbs/exercises/36_vae.ipynb #643e4712
 check_vae_loss = _book.exercise("The loss of a variational autoencoder", r"""
-Two things are asked: the picture shall come back (the mean absolute difference of all pixels), and the codes shall lie about as a standard normal would. That costs $\mathrm{KL} = \tfrac12\sum\left(\mu^2 + \sigma^2 - 1 - \log\sigma^2\right)$, a sum over all numbers of one code; of the batch take the mean, times `weight`.
+Two things are asked: the picture shall come back (the mean absolute difference of all pixels), and the codes shall lie about as a standard normal would. That costs $\mathrm{KL} = \tfrac12\sum\left(\mu^2 + \sigma_z^2 - 1 - \log\sigma_z^2\right)$, a sum over all numbers of one code; of the batch take the mean, times `weight`.
 """, """
     def vae_loss(x, back, mean, logvar, weight): # (B, 3, H, W) twice, (B, C, h, w) twice, a number
         kl = «.5 * (mean ** 2 + logvar.exp() - 1 - logvar).sum((1, 2, 3))» # (B,)
@@ -145,5 +145,5 @@ _book.word("encoder", "The half of an autoencoder that turns a picture into late
 _book.word("decoder", "The half that turns latents into a picture.", code="decode", shape="(B, 4, h, w) to (B, 3, H, W)")
 _book.word("PSNR", "Peak signal to noise ratio: how near a picture is to another, in decibels; ten more for a tenth of the squared error.", code="psnr", shape="number, or one for each picture")
 _book.word("mean of the code", "What the encoder takes for the most likely latents of a picture.", symbol=r"\mu", code="mean", shape="(B, 4, h, w)")
-_book.word("log variance", "The logarithm of the variance of each latent, the encoder's second output: half of it, through an exponential, is the width of the noise.", symbol=r"\log\sigma^2", code="logvar", shape="(B, 4, h, w)", never=("log_var", "log_variance"))
+_book.word("log variance", "The logarithm of the variance of each latent, the encoder's second output: half of it, through an exponential, is the width of the noise.", symbol=r"\log\sigma_z^2", code="logvar", shape="(B, 4, h, w)", never=("log_var", "log_variance"))
 _book.word("KL divergence", "How far a distribution is from another; here, of each code from a standard normal.", symbol=r"\mathrm{KL}", code="kl", shape="(B,)", never=("kld", "kl_div", "kl_loss"))
