@@ -110,7 +110,7 @@ git clone {REPO} && cd {REPO.rsplit('/')[-1]}
 {DRAW}
 ```
 
-The picture is in a file that the last line names. And this runs every lesson and every test, in a few minutes:
+The picture is in a file that the last line names. And this runs every lesson and every test, in about twenty minutes on two cores:
 
 ```bash
 {TEST}
