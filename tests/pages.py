@@ -28,7 +28,7 @@ def then_and_now():
     count = {k: sum(r["today"] == k for r in rows) for k in TODAY}
     about = f"""The code of 2022 is still what one finds first, and most of it has aged. Here are {len(rows)} pieces of it, each beside what one writes today, and what happens now to whoever runs the old one: {count['error']} end with an error, {count['warns']} work with a warning, {count['noted'] + count['works']} do no harm, and **{len(silent)} say nothing and do something else**. Those are the ones to know, for nothing tells you:
 
-{table(('', 'then', 'now'), [(f"[{r['what']}](#{anchor(r['what'])}): {r['today']}", first(r['old'], r['new']), first(r['new'], r['old'])) for r in silent])}
+{table(('', 'then, and below it now'), [(f"[{r['what']}](#{anchor(r['what'])}): {r['today']}", f"{first(r['old'], r['new'])}<br>{first(r['new'], r['old'])}") for r in silent])}
 
 Both sides of every row are run by the tests, with the pocket model and {constraint('diffusers', 'transformers', 'huggingface-hub')}: the old one must fail, warn or be silent exactly as it says here, the new one must do the job and say nothing; every week they are run again with the newest libraries. In the code `model` is the pocket model's folder, where most read `"CompVis/stable-diffusion-v1-4"`; `pipe` its pipeline and `unet`, `vae`, `tokenizer`, `text_encoder` its parts; `few` two steps with a seed; `halved` a folder with large and small files; `picture` a small picture; `noise` the latents to begin with."""
     return [("tn_about", about), *((f"tn_{t['id']}", f"## {t['name']}\n\n{t['about']}\n\n" + "\n\n".join(map(entry, t["row"]))) for t in themes)]
