@@ -4,6 +4,7 @@ From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
 - the glossary and nbs/words.js, from the words of all books: the pages show what a word means where they first say it;
 - the map of ideas and its picture, from these words and tests/ideas.py;
+- the tables of the notation and of the resources, from tests/notation.py and tests/resources.toml;
 - the page of the measurements, from bench/results.json and the tables beside it;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
@@ -185,8 +186,8 @@ def made():
     terms = [t for b in ends.values() for t in b.terms]
     gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
-    import ideas, notation
-    back = [cell(*c) for c in [*page(), *ideas.page(), *notation.page()]]
+    import ideas, notation, resources
+    back = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *resources.page()]]
     res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *back]))) for p in pages()}
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
     return {**res, NBS/"words.js": words(terms), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
