@@ -1,7 +1,7 @@
 "What helps to learn beside the lessons: recall that marks itself, words that say what they mean, the map, the notation, the cheat sheet, the resources. The pages' script runs in a real browser, as a reader has it."
 import ast, functools, http.server, json, re, shutil, threading
 import pytest
-import ideas, notation, write
+import ideas, notation, resources, write
 from test_browser import FLAGS, chromium, needs
 from write import NBS, books, page_of, pages, part, read, source
 
@@ -256,3 +256,31 @@ def test_cheat_sheet_says_what_there_is():
     said = {*re.findall(r"(?m)^\| `(\w+)` \|", text), *re.findall(r"`(\w+)=", text)}
     assert len(said) >= 8 and said <= words, said - words
     for knob, k in (("guidance_scale", "guidance"), ("num_inference_steps", "steps")): assert re.search(rf"`{knob}` \|.*\| {MODELS['pocket'][k]:g}\b", text), f"{knob}: {MODELS['pocket'][k]}"
+
+
+# Resources
+
+def test_citations_and_resources_agree():
+    "Every citation of a notebook is in the table, every paper of the table is cited, and what speaks of an arXiv number speaks of one of the table."
+    known = [resources.plain(c) for r in resources.table()["paper"] for c in {*map(resources.plain, r["cite"])}]
+    assert len({*known}) == len(known) and len(known) >= 50, "a citation means one paper"
+    assert not (missing := {c: [p.stem for p in ps] for c, ps in resources.cited().items() if c not in known}), f"not in tests/resources.toml: {missing}"
+    assert not (idle := {*known} - {*resources.cited()}), f"nothing cites {idle}"
+    ids = {r["id"].removeprefix("arXiv:") for r in resources.table()["paper"]}
+    said = {i: p.stem for p in pages() for i in re.findall(r"(?:arxiv\.org/(?:abs|pdf)/|arXiv:\s?)(\d{4}\.\d{4,5})", "\n".join(map(source, read(p)["cells"])))}
+    assert said and not (new := {i: s for i, s in said.items() if i not in ids}), new
+
+
+@pytest.mark.parametrize("text,found", [("as in Ho et al. 2020, equation 4", {"Ho et al 2020"}), ("the repair of Lin et al. (2023): shift", {"Lin et al 2023"}), ("(Stenbit, Chollet and Wood 2022)", {"Stenbit Chollet and Wood 2022"}), ("Kingma & Welling 2014, appendix B", {"Kingma and Welling 2014"}), ("In September 2022 all changed; JPEG 2000", set()), ("Kynkäänniemi et al. 2024", {"Kynkaanniemi et al 2024"})])
+def test_citations_are_found(text, found): assert {resources.plain(m[0]) for m in resources.CITATION.finditer(text) if m[0].split()[0] not in resources.NO_NAMES} == found
+
+
+def test_resources_are_well_formed():
+    rows = [(k, r) for k in resources.KINDS for r in resources.table()[k]]
+    assert {*resources.table()} == {*resources.KINDS} and len({r["id"] for _, r in rows}) == len({r["title"] for _, r in rows}) == len(rows)
+    for kind, r in rows:
+        assert {*r} == {"title", "id", "what", "checked"} | ({"cite"} if kind == "paper" else set()), r
+        assert re.fullmatch(r"arXiv:\d{4}\.\d{4,5}|doi:10\.\d{4,}/\S+|https://[\w.-]+/\S+", r["id"]), r["id"]
+        assert r["checked"] in resources.HOW and r["what"].endswith(".") and r["what"][0].isupper() and "|" not in r["what"] + r["title"], r
+        if r["id"].startswith("arXiv:"): # its number tells when it came: no citation is older than its paper
+            came = 2000 + int(r["id"][6:8]); assert all(came <= int(re.search(r"\d{4}", c)[0]) <= came + 3 for c in r["cite"]), (r["id"], r["cite"])
