@@ -418,4 +418,4 @@ def _main(
         with atomic(a.json) as tmp: tmp.write_text(json.dumps(dict(**how, table=rows), indent=1) + "\n", encoding="utf-8")
 
 # %% ../nbs/50_measure.ipynb #1367e288
-if __name__ == "__main__": _main()
+if __name__ == "__main__" and "__file__" in globals(): _main()

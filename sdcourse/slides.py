@@ -23,7 +23,11 @@ def first_sentences(
         out = f"{out} {s}".strip()
     return re.sub(r":$", ".", out)
 
-# %% ../nbs/89c_slides.ipynb #42333020
+# %% ../nbs/89c_slides.ipynb #a0fc4f44
+_TEX = [(r"\\(bar|hat)\\([A-Za-z]+)", r"\\\1{\\\2}"), (r"\\sqrt\s*(\\[A-Za-z]+|\w)", r"\\sqrt{\1}"), (r"\\[Bb]ig", ""), (r"\\!", ""), (r"\\top", "T"), (r"\\arg\\min", r"\\mathrm{argmin}"), (r"\\le\b", r"\\leq"), (r"\\[lr]Vert", r"\\Vert"), (r"\\tfrac", r"\\frac"),
+        (r"\\frac(\d)(\d)", r"\\frac{\1}{\2}"), (r"\\frac ab", r"\\frac{a}{b}"), (r"\\underbrace\{(.*?)\}_\{(?:[^{}]|\{[^{}]*\})*\}", r"\1"), (r"\\text\{([^{}]*)\}", lambda m: "\\mathrm{" + re.sub(r"[\"<>]", "", m[1]).replace(" ", "\\ ") + "}")] # what the lessons write -> what matplotlib reads
+
+
 @lru_cache(None)
 def formula(
     tex: str, # LaTeX without dollars
@@ -32,8 +36,8 @@ def formula(
     "A formula as a drawing inside the page."
     import matplotlib as mpl
     from matplotlib.mathtext import math_to_image
-    t = re.sub(r"\\(bar|hat)\\(\w+)", r"\\\1{\\\2}", re.sub(r"\\sqrt (\w)", r"\\sqrt{\1}", tex.replace("\n", " ").replace("\\top", "T").replace("\\arg\\min", "\\mathrm{argmin}").replace("\\!", "")))
-    t = re.sub(r"\\text\{([^{}]*)\}", lambda m: "\\mathrm{" + m[1].replace(" ", "\\ ") + "}", t)
+    t = tex.replace("\n", " ")
+    for was, new in _TEX: t = re.sub(was, new, t)
     f = io.StringIO()
     try:
         with mpl.rc_context({"mathtext.fontset": "cm", "svg.fonttype": "path", "svg.hashsalt": "sdcourse"}): depth = math_to_image(f"${t}$", f, format="svg")
@@ -55,7 +59,7 @@ def inline(
     text = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", text))
     return re.sub(r"\0(\d+)\0", lambda m: kept[int(m[1])], text)
 
-# %% ../nbs/89c_slides.ipynb #d62eb56a
+# %% ../nbs/89c_slides.ipynb #94cb5f24
 _LEAVE = ("On a GPU", "Recall", "Exercises", "Tweak", "Recall, tweak, build") # sections that are no slides
 
 
@@ -69,7 +73,7 @@ def _shown(cell):
     return ""
 
 
-def _code(text, lines=9, columns=76):
+def _code(text, lines=9, columns=72):
     "Code as coloured HTML, or '' where it is too much for a slide."
     text = re.sub(r"^#\|.*\n|\s+#.*$", "", text, flags=re.M).strip("\n"); rows = text.split("\n")
     if not text or len(rows) > lines or max(map(len, rows)) > columns: return ""
@@ -77,6 +81,14 @@ def _code(text, lines=9, columns=76):
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
     return f"<pre>{highlight(text, PythonLexer(), HtmlFormatter(noclasses=True, nowrap=True, style='default'))}</pre>"
+
+
+def _table(text, rows=7, columns=5):
+    "A table as HTML, or '' where it is too much for a slide."
+    cells = [[c.strip() for c in line.strip().strip("|").split("|")] for line in text.strip().splitlines()]
+    if len(cells) < 3 or len(cells) > rows + 2 or len(cells[0]) > columns or sum(max(len(r[k]) for r in cells if k < len(r)) for k in range(len(cells[0]))) > 110: return ""
+    line = lambda row, tag: "<tr>" + "".join(f"<{tag}>{inline(c)}</{tag}>" for c in row) + "</tr>"
+    return "<table>" + line(cells[0], "th") + "".join(line(r, "td") for r in cells[2:]) + "</table>"
 
 
 def _slide(kind, head, *parts): return kind, (f"<h2>{inline(head)}</h2>" if head else "") + "".join(parts)
@@ -92,14 +104,15 @@ def slides_of(
     title, goal = re.fullmatch(r"# (.+)\n\n?> (.+)", src(nb["cells"][0]).strip()).groups()
     cells = [c for c in nb["cells"][1:] if not re.match(r"(badge|setup|recall|exercises?|words)\b", c["id"])]
     opening = next((src(c) for c in cells if c["cell_type"] == "markdown"), "").split("\n#")[0]
-    asked = [s for s in re.split(r"(?<=[.!?])\s+", " ".join(opening.split())) if s.endswith("?")]
-    out = [_slide("title", "", f"<h1>{inline(title)}</h1>", _claim(goal), f'<p class="question">{inline(asked[-1])}</p>' if asked and len(asked[-1].split()) < 40 else "")]
+    asked = re.match(r"(.*\?)(?=\s|$)", " ".join(opening.split("\n\n")[0].split())) # the opening, up to its question
+    asked = asked[1] if asked and len(asked[1].split()) <= 45 else next((q for q in reversed(re.findall(r"[^.!?]+\?", asked[1])) if len(q.split()) < 40), "") if asked else ""
+    out = [_slide("title", "", f"<h1>{inline(title)}</h1>", _claim(goal), f'<p class="question">{inline(asked.strip())}</p>' if asked else "")]
     head, before, used, section = title, [], True, [] # the paragraphs since the last picture; whether the section has a slide
     def done():
         "A section that ends without a slide: its words, and its code where that is short."
         claim = next((t for p in section if p[0] == "p" and (t := first_sentences(p[1], 40))), "")
         code = next((t for p in section if p[0] == "c" and (t := _code(p[1]))), "")
-        if not used and (claim or code): out.append(_slide("text", head, _claim(claim), code))
+        if not used and (len(claim.split()) > 7 or code): out.append(_slide("text", head, _claim(claim), code))
     last = None
     for k, c in enumerate(cells):
         text = src(c)
@@ -111,14 +124,19 @@ def slides_of(
                 elif p.strip().startswith("$$"):
                     if (f := formula(p.strip().strip("$").strip(), display=True)) and not head.startswith(_LEAVE): out.append(_slide("text", head, _claim(next((first_sentences(b) for b in before[-1:]), "")), f'<p class="display">{f}</p>')); used = True
                 elif re.match(r"You can now", p): last = p
+                elif asked and " ".join(p.split()).startswith(asked[:40]): pass # the title has it
+                elif p.startswith("|") and not head.startswith(_LEAVE):
+                    if rows := _table(p): out.append(_slide("text", head, rows)); used = True
                 elif not p.startswith(("|", "```", "<", "- ", "1.", "![")): before.append(p); section.append(("p", p))
         elif not re.match(r"\s*#\|\s*(hide|gpu|slow|net|default_exp|exporti)\b", text):
             if not re.search(r"test_|\bassert\b|^\s*(import|from) ", text): section.append(("c", text))
             if (shown := _shown(c)) and not head.startswith(_LEAVE):
                 after = cells[k + 1] if k + 1 < len(cells) else None
+                more = cells[k + 2] if k + 2 < len(cells) else None
+                if after and "\n\n" not in src(after).strip() and more and not src(more).startswith("#"): after = None # one paragraph between two cells speaks of the next
                 said = first_sentences(re.split(r"\n\s*\n", src(after).strip())[0], 9) if after and after["cell_type"] == "markdown" and not re.match(r"[#|$<`\-]", src(after)) else ""
                 claim = next((t for b in before[-1:] if (t := first_sentences(b))), "")
-                out.append(_slide("picture", head, _claim(claim), f"<figure>{shown}" + (_claim(said, "figcaption") if said and len(said.split()) <= 16 else "") + "</figure>")); before, used = [], True
+                out.append(_slide("picture", head, _claim(claim), f"<figure>{shown}" + (_claim(said, "figcaption") if said and len(said.split()) <= 18 and not said.endswith("?") else "") + "</figure>")); before, used = [], True
     done()
     for q in book.questions if book else ():
         marks = "ABCDEFG"; ways = list(zip(marks, q.options()))
@@ -126,20 +144,22 @@ def slides_of(
         out += [_slide("recall", q.text, f'<ol type="A">{rows}</ol>'), _slide("answer", q.text, f'<p class="right"><b>{mark}.</b> {inline(answer)}</p>', _claim(why))]
     for n, e in enumerate(book.exercises if book else (), 1):
         task = first_sentences(e.text, 48); rest = "" if task == " ".join(e.text.split()) else " <em>More in the notebook.</em>"
-        out.append(_slide("exercise", f"Exercise {n}: {e.title}", f"<p>{inline(task)}{rest}</p>", _code(e.blank, 9 if len(task.split()) < 40 else 6, 84)))
-    if last: out.append(_slide("end", "Now", _claim(first_sentences(last, 60))))
+        out.append(_slide("exercise", f"Exercise {n}: {e.title}", f"<p>{inline(task)}{rest}</p>", _code(e.blank, 9 if len(task.split()) < 36 else 6, 74)))
+    if last:
+        said = last.split("New words:")[0].strip(); points = [" ".join(x.split()).rstrip(",.;") for x in re.split(r"\n- ", said)[1:]]
+        out.append(_slide("end", "You can now", "<ul>" + "".join(f"<li>{inline(x)}</li>" for x in points) + "</ul>" if points else _claim(re.sub(r"^You can now (.)", lambda m: m[1].upper(), first_sentences(said, 60)))))
     return out
 
-# %% ../nbs/89c_slides.ipynb #0a65e151
+# %% ../nbs/89c_slides.ipynb #2cedb68b
 _STYLE = """
 *{box-sizing:border-box;margin:0}html{font-size:min(2.1875vw,3.8889vh)}body{font:1rem/1.35 system-ui,sans-serif;background:#fff;color:#1c1c1c}
 section{width:45.714rem;height:25.714rem;margin:calc(50vh - 12.857rem) auto 0;padding:1.5rem 2rem 1.3rem;display:none;flex-direction:column;gap:.7rem;position:relative;overflow:hidden;background:#fff}section.on{display:flex}
 h1{font-size:2.6rem;line-height:1.1}h2{font-size:1.55rem;line-height:1.15;color:#a63a00}p,li{font-size:1.05rem}code{font-family:ui-monospace,monospace;font-size:.92em;background:#f3f1ee;border-radius:.2em;padding:0 .15em;overflow-wrap:anywhere}
 pre{font:.78rem/1.4 ui-monospace,monospace;background:#f6f4f1;border-radius:.3rem;padding:.6rem .8rem;overflow:hidden}figure{flex:1;min-height:0;display:flex;flex-direction:column;gap:.4rem;align-items:center}
-figure img:not(.formula),figure video{flex:1;min-height:0;width:100%;object-fit:contain}figcaption{font-size:.9rem;color:#555;text-align:center}.display{text-align:center;padding:1.5rem 0}.title{justify-content:center;gap:1.1rem}.question{font-size:1.35rem;border-left:.3rem solid #e8652a;padding-left:.9rem}
-ol{padding-left:1.6rem;display:grid;gap:.5rem}.right{background:#e7f4e4;border-radius:.3rem;padding:.5rem .8rem}section::after{content:attr(data-n);position:absolute;right:.8rem;bottom:.35rem;font-size:.55rem;color:#777}
+figure img:not(.formula),figure video{flex:1;min-height:0;width:100%;object-fit:contain}figcaption{font-size:.9rem;color:#555;text-align:center}.text>.display{text-align:center;padding:1.5rem 0;font-size:1.05rem}.title{justify-content:center;gap:1.1rem}.question{font-size:1.35rem;border-left:.3rem solid #e8652a;padding-left:.9rem}
+ol,ul{padding-left:2rem;display:grid;gap:.8rem}.text,.recall,.answer,.exercise,.end{gap:1.1rem}:is(.text,.recall,.answer,.end)>:is(p,ol) , :is(.recall,.end) li{font-size:1.35rem}.exercise>p{font-size:1.15rem}.end{justify-content:center}table{border-collapse:collapse;font-size:.92rem;line-height:1.25}th,td{text-align:left;padding:.3rem .7rem;border-bottom:1px solid #ccc}:is(.text,.exercise) pre{font-size:.9rem}.right{background:#e7f4e4;border-radius:.3rem;padding:.5rem .8rem}section::after{content:attr(data-n);position:absolute;right:.8rem;bottom:.35rem;font-size:.55rem;color:#777}
 .over{background:#ddd}.over section{display:inline-flex;margin:1rem;zoom:.23;vertical-align:top;cursor:pointer}.over section.on{outline:.4rem solid #e8652a}
-@media(max-aspect-ratio:1/1){html{font-size:4.4vw}section,section.on{display:flex;width:auto;height:auto;min-height:12rem;margin:0;padding:1.2rem 1rem 1.6rem;border-bottom:1px solid #ccc}h1{font-size:1.9rem}h2{font-size:1.3rem}figure img:not(.formula){flex:none;height:auto}pre{white-space:pre-wrap;overflow-wrap:anywhere}.display{padding:.5rem 0}.formula{max-width:100%;object-fit:contain}}
+@media(max-aspect-ratio:1/1){html{font-size:4.4vw}section,section.on{display:flex;width:auto;height:auto;min-height:12rem;margin:0;padding:1.2rem 1rem 1.6rem;border-bottom:1px solid #ccc}h1{font-size:1.9rem}h2{font-size:1.3rem}figure img:not(.formula){flex:none;height:auto}pre{white-space:pre-wrap;overflow-wrap:anywhere}section .display{font-size:.8rem;padding:.5rem 0}.formula{max-width:100%;object-fit:contain}}
 @media print{@page{size:1280px 720px;margin:0}html{font-size:28px}section,section.on{display:flex;width:1280px;height:720px;min-height:0;margin:0;padding:1.5rem 2rem 1.3rem;border:0;break-after:page;break-inside:avoid;-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
 _SCRIPT = """

@@ -233,4 +233,4 @@ def _main(
     for k, e in exam.items(): print(f"{k:8} {e['right'] / e['trials']:.1%} right of {e['trials']}" + (f", {e['top5'] / e['trials']:.1%} among the first five" if k == "subject" else ""))
 
 # %% ../nbs/51_train_judge.ipynb #bf20c221
-if __name__ == "__main__": _main()
+if __name__ == "__main__" and "__file__" in globals(): _main()

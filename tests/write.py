@@ -193,6 +193,16 @@ def stored():
     return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles, measured("results")["lessons"])}.items()}
 
 
+def stumbles(ends):
+    "The workshop's list of mistakes, from the books of its lessons: the first two exercises of each, and the first mistake that each check knows."
+    from sdcourse.cli import SETS
+    def line(x): return " ".join(x.split()).replace("|", "\\|")
+    every = [ends[n] for lessons in SETS.values() for n in lessons]
+    rows = [f"| [{heading(NBS/f'{b.lesson}.ipynb')[0]}]({b.lesson}.ipynb) | {line(e.title)} | {line(next(iter(e.mistakes.values())))} |" for b in every for e in b.exercises[:2]]
+    said = f"The {len(every)} lessons of the two days have {sum(len(b.exercises) for b in every)} exercises, and their checks know {sum(len(e.mistakes) for b in every for e in b.exercises)} mistakes by sight. All of them are in `teacher.md`; here is one for each of the first two exercises, in the words of the check."
+    return "\n".join([said, "", "| lesson | exercise | what the check says to a usual mistake |", "| --- | --- | --- |", *rows])
+
+
 def made():
     "{path: what it should hold} of everything that is made."
     ends = books()
@@ -204,7 +214,7 @@ def made():
     gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
     import explorers, ideas, notation, resources
-    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *resources.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC)]], stored()
+    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *resources.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC), ("stumbles", stumbles(ends))]], stored()
     res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *made_back]), whole.get(p.stem)))) for p in pages()}
     about = made_of.release(PYPROJECT["project"], ini())
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table()), cell("cite", made_of.cite(about))])
