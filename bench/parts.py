@@ -192,16 +192,14 @@ def guards(mutants=500, kills=200):
 # The lessons
 
 def lessons(file=None):
-    "From the cost table of a run of all tests (.pytest_cache/v/notebooks/costs, or what such a run printed); None where no run of all notebooks left one."
+    "From the cost table that a run of all notebooks left (.pytest_cache/v/notebooks/costs, or a copy of it); None where no such run left one."
     file = Path(file or ROOT/".pytest_cache"/"v"/"notebooks"/"costs")
     if not file.is_file(): return None
-    text = file.read_text("utf-8", errors="replace")
-    try: costs = json.loads(text)
-    except ValueError: costs = {m[2]: dict(seconds=float(m[1]), cpu=float(m[3]), slowest_cell=float(m[4])) for m in re.finditer(r"^ *([\d.]+) s  (\S+\.ipynb), ([\d.]+) s of a core, slowest cell ([\d.]+) s", text, re.M)}
+    left = json.loads(file.read_text("utf-8")); costs = left["notebooks"]
     known = {p.name for p in (ROOT/"nbs").glob("*.ipynb")}
-    if len(known - {*costs}) > len(known) // 10: return None # a run of some of them only
+    if missing := known - {*costs}: print(f"of {file} are missing: {', '.join(sorted(missing))}"); return None # a run of some of them only
     sys.path.insert(0, str(ROOT/"tests"))
     from conftest import TRAINING
     def slowest(names): return max(((n, costs[n]["slowest_cell"]) for n in names), key=lambda p: p[1], default=("none", 0))
-    return dict(lessons=len(costs), seconds=sum(c["seconds"] for c in costs.values()), cpu=sum(c["cpu"] for c in costs.values()), training_cpu=sum(c["cpu"] for n, c in costs.items() if n in TRAINING),
+    return dict(about=left["about"], each={n: costs[n] for n in sorted(costs) if n in known}, lessons=len(costs), seconds=sum(c["seconds"] for c in costs.values()), cpu=sum(c["cpu"] for c in costs.values()), training_cpu=sum(c["cpu"] for n, c in costs.items() if n in TRAINING),
                 slowest_cell=dict(ordinary=slowest([n for n in costs if n not in TRAINING]), training=slowest([n for n in costs if n in TRAINING])))

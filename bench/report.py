@@ -19,16 +19,20 @@ def interval(xs):
     return statistics.median(xs), xs[k], xs[n - 1 - k]
 
 
-def rows_of(file):
-    "The rows of the tables in bench/FILE, each a dictionary by the heads of its columns; [] where there is no such file."
-    if not (HERE/file).is_file(): return []
-    rows, head = [], None
-    for line in (HERE/file).read_text("utf-8").splitlines():
+def table_rows(text):
+    "The tables of a text in Markdown, each a list of rows, a row a dictionary by the heads of its columns."
+    tables, head = [], None
+    for line in text.splitlines():
         cells = [c.strip() for c in line.strip().strip("|").split("|")] if line.startswith("|") else None
         if cells is None: head = None
-        elif head is None: head = cells
-        elif not all(re.fullmatch(r":?-+:?", c) for c in cells): rows.append(dict(zip(head, cells)))
-    return rows
+        elif head is None: head = cells; tables.append([])
+        elif not all(re.fullmatch(r":?-+:?", c) for c in cells): tables[-1].append(dict(zip(head, cells)))
+    return tables
+
+
+def rows_of(file):
+    "The rows of the tables in bench/FILE; [] where there is no such file."
+    return [r for t in table_rows((HERE/file).read_text("utf-8")) for r in t] if (HERE/file).is_file() else []
 
 
 def digest(profile):

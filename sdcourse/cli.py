@@ -131,9 +131,16 @@ def _lesson(file):
     return (json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
+def _delivered(folder):
+    "What the note in a folder says: the version that was copied there last, and {file: sha256}. Without a note, what is there counts as changed."
+    import json
+    try: note = json.loads((Path(folder).expanduser() / ".sdcourse.json").read_text()); return str(note["version"]), {str(k): str(v) for k, v in note["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError): return None, {}
+
+
 def copy_lessons(
     folder, # where to; made when it is not there
-) -> list: # of (file name, what happened): "new", "updated", "same", "yours" (changed by you, and kept), "yours, newer" (the same, and this version's differs from the one you began with)
+) -> list: # of (file name, what happened): "new", "updated", "same", "yours" (changed by you, and kept), "yours, newer" (the same, and this version's differs from the one you began with), "gone" (an older version brought it, this one has none; it stays)
     """Copy the lessons and their pictures. A file that was changed is never overwritten: rename or delete it and copy again to get the new one.
 
     What was delivered is noted in `.sdcourse.json` beside them. Raises `OSError` when `folder` cannot be one."""
@@ -144,9 +151,7 @@ def copy_lessons(
     if folder.resolve().is_relative_to(source): raise ValueError(f"{folder} is where the lessons come from: choose another folder")
     try: folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError): raise NotADirectoryError(f"{folder} is not a folder: choose another") from None
-    note = folder / ".sdcourse.json"
-    try: given = json.loads(note.read_text())["files"]
-    except (OSError, ValueError, KeyError): given = {} # nothing noted: what is there counts as changed
+    note, given = folder / ".sdcourse.json", _delivered(folder)[1]
     rows = []
     for file in sorted([*source.glob("*.ipynb"), *source.glob("images/**/*")]):
         if not file.is_file(): continue
@@ -159,6 +164,7 @@ def copy_lessons(
             to.parent.mkdir(parents=True, exist_ok=True); what = "new" if has is None else "updated"
             with atomic(to) as new: new.write_bytes(data)
         given[name] = want; rows.append((name, what))
+    rows += [(name, "gone") for name in sorted(given) if name not in dict(rows) and (folder / name).is_file()]
     with atomic(note) as new: new.write_text(json.dumps(dict(version=sdcourse.__version__, files=given), indent=1))
     return rows
 
@@ -176,9 +182,12 @@ def _lab(folder, jupyter_options, no_open):
     import subprocess
     from collections import Counter
     from importlib.util import find_spec
-    rows = copy_lessons(folder); count = Counter(what for _, what in rows)
+    was = _delivered(folder)[0]; rows = copy_lessons(folder); count = Counter(what for _, what in rows)
     click.echo(f"{folder}: {len(rows)} files of sdcourse {sdcourse.__version__} (" + ", ".join(f"{n} {what}" for what, n in count.items()) + ")")
+    if was and was != sdcourse.__version__: click.echo(f"before, it held those of sdcourse {was}")
     for name, what in rows:
+        if was and what in ("new", "updated") and name.endswith(".ipynb"): click.echo(f"{what}: {name}")
+        if what == "gone": click.echo(f"left {name}: this version has it no more")
         if what == "yours": click.echo(f"kept {name}: you changed it")
         if what == "yours, newer": click.echo(f"kept {name}: you changed it, and this version has another one; rename yours and run this again to get it")
     if no_open: return click.echo(f"open it with: jupyter lab {folder}")

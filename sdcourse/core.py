@@ -248,7 +248,8 @@ def picture_size(
 
 def _seen_size(img, name):
     _there(img, name)
-    lies = img.format != "TIFF" and _careful(name, lambda: img.getexif().get(0x0112)) in (5, 6, 7, 8) # Pillow turns a TIFF itself
+    lies = _careful(name, lambda: img.getexif().get(0x0112)) in (5, 6, 7, 8)
+    if lies and img.format == "TIFF": lies = img.size == (img.tag_v2.get(256), img.tag_v2.get(257)) # Pillow turns a TIFF itself: the newer when it is opened, the older when it is decoded
     return img.size[::-1] if lies else img.size
 
 

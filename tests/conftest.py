@@ -45,14 +45,23 @@ def over_budget(name, cost):
     return cost["seconds"] > whole or cost["slowest_cell"] > cell
 
 
+def machine():
+    "What the notebooks ran on, and when."
+    import datetime, platform
+    from importlib.metadata import version
+    try: processor = next(l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name"))
+    except (OSError, StopIteration): processor = platform.processor() or platform.machine()
+    return dict(date=datetime.date.today().isoformat(), processor=processor, cores=os.cpu_count(), load=round(os.getloadavg()[2], 1) if hasattr(os, "getloadavg") else None, python=platform.python_version(), **{p: version(p) for p in ("torch", "diffusers", "transformers")})
+
+
 def pytest_terminal_summary(terminalreporter, config):
     costs = config.stash.get(COSTS, {})
     if not costs: return
-    config.cache.set("notebooks/costs", costs)
+    config.cache.set("notebooks/costs", dict(about=machine(), notebooks=costs))
     terminalreporter.section("what the notebooks cost")
     for name, c in sorted(costs.items(), key=lambda kv: -kv[1]["seconds"]):
         over = " (over budget)" if over_budget(name, c) else ""
-        terminalreporter.line(f"{c['seconds']:6.1f} s  {name}, {c['cpu']:.1f} s of a core, slowest cell {c['slowest_cell']:.1f} s{over}")
+        terminalreporter.line(f"{c['seconds']:6.1f} s  {name}, {c['cpu']:.1f} s of a core, slowest cell {c['slowest_cell']:.1f} s, at most {c['memory']} MB{over}")
     terminalreporter.line(f"{sum(c['seconds'] for c in costs.values()):6.1f} s  all {len(costs)}, {sum(c['cpu'] for c in costs.values()):.1f} s of a core; kept in .pytest_cache/v/notebooks/costs")
 
 

@@ -26,7 +26,7 @@ def title(stem): return heading(lessons()[stem])[0]
 
 def own(p):
     "The cells that the lesson's author wrote."
-    return [c for c in read(p)["cells"] if not re.match(r"(recall|exercises?|words|badge|setup)\b", c["id"])]
+    return [c for c in read(p)["cells"] if not re.match(r"(recall|exercises?|words|badge|setup|explorer)\b", c["id"])]
 
 
 def prose(p):

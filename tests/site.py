@@ -102,6 +102,10 @@ class Site:
         self.web, self.fmt = self.cfg["website"], self.cfg["format"]["html"]
         self.files = sorted({p for pat in self.cfg["project"]["render"] for p in folder.glob(pat.lstrip("/"))})
         self.texts = {p.name: self.front(p) for p in self.files}
+        foot = self.web.get("page-footer") or {}; foot = {"center": foot} if isinstance(foot, str) else foot
+        lines = {**{n: str(m.get("description") or "") for n, (m, _) in self.texts.items()}, **{f"-{k}": v for k, v in foot.items() if isinstance(v, str)}} # short texts, by one call of pandoc for all
+        said = re.findall(r"<div class=\"one\">\s*(.*?)\s*</div>", self.convert("\n\n".join(f"::: one\n{v or ' '}\n:::" for v in lines.values()))[1], re.S)
+        self.said = dict(zip(lines, said, strict=True))
         self.order = [x for x in self.walk(self.web["sidebar"]["contents"]) if x in self.texts]
 
     def front(self, p):
@@ -146,17 +150,17 @@ class Site:
         return toc, re.sub(r"<table(?: style=\"[^\"]*\")?>", '<table class="caption-top table">', body)
 
     def page(self, name):
-        meta, text = self.texts[name]; toc, body = self.convert(text); web, esc = self.web, html.escape
+        (meta, text), web, esc = self.texts[name], self.web, html.escape
+        toc, body = self.convert(text)
         title, what = str(meta.get("title", name)), str(meta.get("description", "") or "")
         full = esc(title if title == web["title"] else f"{title} – {web['title']}")
         css = "".join(f'<link rel="stylesheet" href="{c}">' for c in ["site_libs/site.css", *as_list(self.fmt.get("css")), *as_list(meta.get("css"))])
         at = self.order.index(name) if name in self.order else None
         def step(k, kind, mark): return f'<a href="{self.href(self.order[k])}" class="pagination-link" aria-label="{esc(self.title(self.order[k]))}">{mark[0]}<span class="nav-page-text">{esc(self.title(self.order[k]))}</span>{mark[1]}</a>' if at is not None and 0 <= k < len(self.order) else ""
         repo = f"{web['repo-url']}/blob/{web['repo-branch']}/{web.get('repo-subdir', '')}/{name}".replace("//" + name, "/" + name)
-        actions = "".join(f'<li><a href="{url}" class="toc-action">{label}</a></li>' for key, label, url in (("source", "View source", repo), ("issue", "Report an issue", f"{web['repo-url']}/issues/new")) if key in as_list(web.get("repo-actions"))) if Path(name).suffix == ".ipynb" else ""
-        nav = "".join(f'<li class="nav-item"><a class="nav-link" href="{self.href(x["href"])}" aria-label="{esc(x.get("aria-label", ""))}">{esc(x.get("text") or x.get("aria-label", ""))}</a></li>' for x in web["navbar"].get("right", []))
-        foot = web.get("page-footer") or {}; foot = {"center": foot} if isinstance(foot, str) else foot
-        footer = "".join(f'<div class="nav-footer-{side}">{self.convert(foot[side])[1]}</div>' for side in ("left", "center", "right") if isinstance(foot.get(side), str))
+        actions = "".join(f'<li><a href="{url}" class="toc-action">{label}</a></li>' for key, label, url in (("source", "View source", repo), ("issue", "Report an issue", f"{web['repo-url']}/issues/new")) if key in as_list(web.get("repo-actions"))) if meta.get("repo-actions", True) else ""
+        nav = "".join(f'<li class="nav-item"><a class="nav-link" href="{self.href(x["href"])}" aria-label="{esc(x.get("aria-label", ""))}">{esc(x.get("text") or x.get("icon", ""))}</a></li>' for x in web["navbar"].get("right", []))
+        footer = "".join(f'<div class="nav-footer-{side}">{self.said["-" + side]}</div>' for side in ("left", "center", "right") if "-" + side in self.said)
         icon = f'<link rel="icon" href="{web["favicon"]}">' if "favicon" in web else ""
         og = f'<meta property="og:title" content="{full}"><meta property="og:description" content="{esc(what)}">' + (f'<meta property="og:image" content="{web["site-url"]}/{web["image"]}">' if "image" in web else "")
         return f"""<!DOCTYPE html>
@@ -170,7 +174,7 @@ class Site:
 <nav id="quarto-sidebar" class="sidebar sidebar-navigation docked overflow-auto" aria-label="Course"><div class="sidebar-menu-container"><ul class="list-unstyled mt-1">{self.items(web["sidebar"]["contents"], name)}</ul></div></nav>
 <div id="quarto-margin-sidebar" class="sidebar margin-sidebar">{f'<nav id="TOC" role="doc-toc" class="toc-active"><h2 id="toc-title">On this page</h2>{toc}<div class="toc-actions"><ul>{actions}</ul></div></nav>' if self.has_toc(meta) else ''}</div>
 <main class="content" id="quarto-document-content">
-<header id="title-block-header" class="quarto-title-block default"><div class="quarto-title"><h1 class="title">{esc(title)}</h1></div>{f'<div><div class="description">{self.convert(what)[1]}</div></div>' if what else ''}</header>
+<header id="title-block-header" class="quarto-title-block default"><div class="quarto-title"><h1 class="title">{esc(title)}</h1></div>{f'<div><div class="description">{self.said[name]}</div></div>' if what else ''}</header>
 {body}
 </main></div>
 <nav class="page-navigation"><div class="nav-page nav-page-previous">{step(at - 1, "previous", ("← ", "")) if at else ""}</div><div class="nav-page nav-page-next">{step(at + 1, "next", ("", " →")) if at is not None else ""}</div></nav>
@@ -181,7 +185,7 @@ class Site:
     def has_toc(self, meta): return meta.get("toc", self.fmt.get("toc", False))
 
     def build(self):
-        for pat in [*as_list(self.cfg["project"].get("resources")), *as_list(self.fmt.get("css")), "images/*"]:
+        for pat in [*as_list(self.cfg["project"].get("resources")), *as_list(self.fmt.get("css")), *as_list(self.web.get("favicon")), "images/*"]:
             for p in filter(Path.is_file, self.folder.glob(pat)): (to := self.out/p.relative_to(self.folder)).parent.mkdir(parents=True, exist_ok=True); shutil.copy2(p, to)
         (self.out/"site_libs").mkdir(parents=True, exist_ok=True)
         (self.out/"site_libs/site.css").write_text("".join(self.theme(k) for k in ("light", "dark")) + (ROOT/"tests/site.css").read_text("utf-8"), "utf-8")
@@ -203,7 +207,7 @@ let kept = null; try { kept = localStorage.getItem("scheme") } catch (e) {}
 scheme(kept || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"))"""
 BODY_JS = """for (const t of document.querySelectorAll(".sidebar-item-toggle, .sidebar-link[role=button]")) t.onclick = () => { const li = t.closest("li"), ul = li.querySelector("ul"); ul.classList.toggle("show"); li.querySelector(".sidebar-item-toggle").setAttribute("aria-expanded", ul.classList.contains("show")) }
 for (const d of document.querySelectorAll("div.sourceCode")) { const b = document.createElement("button"); b.className = "code-copy-button"; b.title = "Copy to Clipboard"; b.textContent = "copy"; b.onclick = () => navigator.clipboard.writeText(d.querySelector("code").innerText).then(() => { b.textContent = "copied"; setTimeout(() => b.textContent = "copy", 1500) }); d.append(b) }
-const here = document.querySelector("#quarto-sidebar .active"); if (here) here.scrollIntoView({ block: "center" })"""
+const bar = document.querySelector("#quarto-sidebar"), here = bar.querySelector(".active"); if (here) bar.scrollTop = here.offsetTop - bar.clientHeight / 2"""
 
 
 if __name__ == "__main__":

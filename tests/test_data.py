@@ -1,5 +1,5 @@
 "The shipped training images are what data/README.md says they are. No network: only the files are read."
-import hashlib, importlib.util, io, json
+import hashlib, importlib.util, io, json, re
 from collections import Counter, defaultdict
 from functools import cache
 from pathlib import Path
@@ -37,6 +37,26 @@ def test_licences(name):
     text = (DATA/"LICENSES.md").read_text()
     missing = {s for s in column(name, "style") if s not in text} | {l for l in LICENSES[name] if l not in text}
     assert not missing, f"data/LICENSES.md does not name {missing}"
+
+def test_the_card_says_what_the_files_hold():
+    "Every table of data/README.md, counted anew."
+    from bench.report import table_rows
+    tables = table_rows((DATA/"README.md").read_text("utf-8").replace("`", "")); seen = 0; number = lambda s: int(s.replace(",", ""))
+    for t in tables:
+        seen += {*t[0]} >= {"rows"}
+        if {*t[0]} >= {"file", "rows"}:
+            for r in t:
+                name = r["file"].removesuffix(".parquet"); assert [number(n) for n in re.findall(r"[\d,]*\d", r["rows"])] == [len(rows(name)), *SPLITS[name].values()] and all(l in r["licence"] for l in LICENSES[name]), r
+        elif {*t[0]} >= {"licence", "rows", "which"}:
+            assert {r["licence"]: number(r["rows"]) for r in t} == {l: n for name in FILES for l, n in count(name, "license").items()}
+            assert all({s for name in FILES for s, l in zip(column(name, "style"), column(name, "license")) if l == r["licence"]} == {*r["which"].split(", ")} for r in t)
+        elif {*t[0]} >= {"style", "train", "holdout"}:
+            assert {(r["style"], number(r["rows"]), number(r["train"]), number(r["holdout"])) for r in t} == {(s, len(of), sum(x["split"] == "train" for x in of), sum(x["split"] == "holdout" for x in of)) for s in {*column("icons", "style")} for of in [[x for x in rows("icons") if x["style"] == s]]}
+    assert seen == 3
+    text = (DATA/"README.md").read_text("utf-8"); subjects = column("icons", "subject")
+    assert f"{len({*column('icons', 'hexcode')}):,} Unicode subjects ({len({*subjects}):,} different phrases)" in text
+    assert f"{sum(r['in_vetted_cc0_release'] for r in rows('monsters'))} of {len(rows('monsters'))} tiles" in text
+
 
 @pytest.mark.parametrize("name", FILES)
 def test_pictures(name):

@@ -89,7 +89,7 @@ def test_no_orphan_modules():
 
 # what a module of the package may import from the package; everything above it in this table is below it in the building
 LAYERS = [{"core"}, {"files"}, {"show", "models", "record", "keyframes", "drawing"}, {"text", "latents", "motion", "runtime"}, {"guidance"}, {"sampling"}, {"generate"}, {"measure"}, {"redraw", "attention", "prompts", "steering", "dreams"},
-          {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"tune"}, {"jobs"}, {"commands"}, {"exercises", "finetuning"}, {"cli"}]
+          {"sweeps", "chains", "inpainting", "animation"}, {"replays", "explorers"}, {"tune"}, {"jobs"}, {"commands"}, {"exercises", "finetuning", "slides"}, {"cli"}]
 BESIDE = {"augment": {"core"}, "train_pocket": {"core", "files", "augment"}, "train_judge": {"core", "files", "augment"}} # what trains the models stands beside the course
 BELOW = {m: set().union(*LAYERS[:i]) for i, layer in enumerate(LAYERS) for m in layer} | BESIDE
 BELOW["measure"] |= {"augment", "train_judge"} # the judge's prompts are composed of icons, and its network is trained there
@@ -296,12 +296,12 @@ def test_every_picture_is_used():
 def test_the_address_stands_in_one_place():
     "Only pyproject.toml holds it; what else shows it is made from it."
     host_page = re.compile(rf"https?://github\.com/[\w.-]+/{REPO.rsplit('/')[-1]}\b|https?://[\w.-]+\.github\.io/[\w.-]+|git\+https?://[^\s\"']+")
-    made = {"pyproject.toml", "README.md", "nbs/sidebar.yml", "sdcourse/_modidx.py"}
+    made = {"pyproject.toml", "README.md", "CITATION.cff", "nbs/sidebar.yml", "sdcourse/_modidx.py"}
     for p in tracked():
         if Path(p).suffix not in (".py", ".md", ".toml", ".ini", ".yaml", ".yml", ".txt", ".ipynb", "") or p.endswith("tokenizer.json"): continue
         text = (ROOT/p).read_text("utf-8")
         if p.startswith("sdcourse/"): text = re.sub(rf"(?m)^Docs: {re.escape(SITE)}\S*$", "", text)
-        if p.endswith(".ipynb"): text = "\n".join(source(c) for c in read(ROOT/p)["cells"] if c["id"] not in ("badge", "setup", "install"))
+        if p.endswith(".ipynb"): text = "\n".join(source(c) for c in read(ROOT/p)["cells"] if not re.match(r"(badge|setup|install|cite|explorer-\w+)$", c["id"]))
         found = [u for u in host_page.findall(text)]
         if p in made: assert all(u.removeprefix("git+").startswith((REPO, SITE)) for u in found), f"{p} holds another address: {found}"
         else: assert not found or p == "tests/test_house.py", f"{p} holds the address itself: {found}"
@@ -311,7 +311,7 @@ def test_the_address_stands_in_one_place():
 
 def test_no_fact_stands_twice():
     ini, project = write.ini(), write.PYPROJECT["project"]
-    assert {*project["dynamic"]} == {"version", "requires-python", "authors", "license", "keywords", "dependencies", "optional-dependencies"} and not {*project["dynamic"]} & {*project}
+    assert {*project["dynamic"]} == {"version", "readme", "requires-python", "authors", "license", "keywords", "dependencies", "optional-dependencies"} and not {*project["dynamic"]} & {*project}
     assert not {"version", "description", "lib_name", "title"} & {*ini}
     version = re.search(r'__version__ = "(.+)"', (PKG/"__init__.py").read_text())[1]
     assert not (bad := [p for p in tracked() if Path(p).suffix in (".py", ".toml", ".ini", ".cfg") and p not in ("sdcourse/__init__.py",) and re.search(rf"version\W+{re.escape(version)}\b", (ROOT/p).read_text("utf-8"))]), f"the version stands in {bad} too"

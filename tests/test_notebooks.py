@@ -5,21 +5,30 @@ import os, re, shutil, subprocess, tempfile, threading, time
 from concurrent.futures import Future
 import pytest
 from conftest import COSTS, ENV, ROOT, RUNNING, SCRIPTS, over_budget
-from write import NBS
+from write import NBS, code, source
+
+TRAINS = re.compile(r"finetune\(|\.backward\(|\btrain(_\w+)?\(") # what a cell says that trains something
 
 
-def execute(nb, timeout=600):
-    "Run a notebook: (exit code, what it said, seconds, seconds of a core)."
-    start = time.perf_counter()
+def peak(pid):
+    "The most memory of a process so far in MB, its children not counted; 0 where the machine does not tell."
+    # getrusage would begin with the memory of the process that started it
+    try: return next((int(l.split()[1]) / 1024 for l in open(f"/proc/{pid}/status") if l.startswith("VmHWM:")), 0)
+    except OSError: return 0
+
+
+def execute(nb, timeout=1200):
+    "Run a notebook: (exit code, what it said, seconds, seconds of a core, MB at most)."
+    start, most = time.perf_counter(), 0
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         p = subprocess.Popen([shutil.which("nbdev-test", path=SCRIPTS), nb, "--cell-timing-min", "0"], cwd=ROOT, env=ENV | {"OMP_NUM_THREADS": "1"}, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         try:
             while not (done := os.wait4(p.pid, os.WNOHANG))[0]:
                 if time.perf_counter() - start > timeout: p.kill(); done = os.wait4(p.pid, 0); log.write(f"\nstopped after {timeout} s"); break
-                time.sleep(.1)
+                most = max(most, peak(p.pid)); time.sleep(.1)
         except BaseException: p.kill(); raise
         p.returncode = os.waitstatus_to_exitcode(done[1]); log.seek(0)
-        return p.returncode, log.read(), time.perf_counter() - start, done[2].ru_utime + done[2].ru_stime
+        return p.returncode, log.read(), time.perf_counter() - start, done[2].ru_utime + done[2].ru_stime, most
 
 
 class Running:
@@ -48,10 +57,11 @@ def running(request): return request.config.stash[RUNNING].all_cores()
 
 @pytest.mark.parametrize("nb", sorted(NBS.glob("*.ipynb")), ids=lambda p: p.stem)
 def test_runs(nb, request, record_property, running):
-    code, said, seconds, cpu = running.runs[nb].result()
-    cells = [float(s) for s in re.findall(rf"^{re.escape(nb.name)}:\S+: ([\d.]+)s$", said, re.M)]
-    cost = dict(seconds=round(seconds, 2), cpu=round(cpu, 2), slowest_cell=max(cells, default=0))
+    failed, said, seconds, cpu, most = running.runs[nb].result()
+    cells = {id: float(s) for id, s in re.findall(rf"^{re.escape(nb.name)}:(\S+): ([\d.]+)s$", said, re.M)}
+    training = sum(cells.get(c["id"], 0) for c in code(nb) if TRAINS.search(source(c)))
+    cost = dict(seconds=round(seconds, 2), cpu=round(cpu, 2), slowest_cell=max(cells.values(), default=0), training=round(training, 2), memory=round(most))
     request.config.stash.setdefault(COSTS, {})[nb.name] = cost
     for k, v in cost.items(): record_property(k, v)
-    if code or "Success." not in said: pytest.fail(f"{nb.name} ended with exit code {code}:\n{said[-6000:]}", pytrace=False)
+    if failed or "Success." not in said: pytest.fail(f"{nb.name} ended with exit code {failed}:\n{said[-6000:]}", pytrace=False)
     if request.config.getoption("budget"): assert not over_budget(nb.name, cost), cost

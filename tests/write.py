@@ -2,18 +2,23 @@
 
 From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
+- the gallery of the start page, its pictures cut from what the lessons have saved (tests/gallery.py);
 - the glossary and nbs/words.js, from the words of all books: the pages show what a word means where they first say it;
 - the map of ideas and its picture, from these words and tests/ideas.py;
 - the tables of the notation and of the resources, from tests/notation.py and tests/resources.toml;
 - the page of the measurements, from bench/results.json and the tables beside it;
+- the pages of what changed since 2022, of the models, and of what a lesson costs (tests/pages.py);
+- the explorers' still pictures with their questions, and nbs/explorers/axes.js, from tests/explorers.py and what it has drawn;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
-- README.md, from the start page;
+- README.md, from the start page, and CITATION.cff;
 - smaller saved pictures: once instead of as PNG and JPEG, and in 256 colours when they are large;
 and with `--constraints` constraints.txt, the tested set, from the packages of this environment."""
 import base64, io, json, re, sys, tomllib
+import pages as made_of
 from configparser import ConfigParser
 from pathlib import Path
+import gallery
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
@@ -106,7 +111,7 @@ git clone {REPO} && cd {REPO.rsplit('/')[-1]}
 {DRAW}
 ```
 
-The picture is in a file that the last line names. And this runs every lesson and every test, in a few minutes:
+The picture is in a file that the last line names. And this runs every lesson and every test, in about twenty minutes on two cores:
 
 ```bash
 {TEST}
@@ -153,12 +158,12 @@ def words(terms):
     return "// made by tests/write.py\nwindow.sdcourse = " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace('{"word"', '\n{"word"') + ";\n"
 
 
-def readme(nb):
-    "README.md, from the start page: its links made to hold at the top of the repository, the names of the repository's files made links."
+def readme(nb, badges):
+    "README.md, from the start page, with `badges` under its title: its links made to hold at the top of the repository, the names of the repository's files made links."
     text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
     text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
     text = re.sub(r"(?<![\[`])`([\w./-]+)`(?!\])", lambda m: f"[{m[1]}]({m[1]})" if "." in m[1] and (ROOT/m[1]).is_file() else m[0], text)
-    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n{text}\n"
+    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n" + re.sub(r"(?m)^(# .+)$", lambda m: f"{m[1]}\n\n{badges}", text, count=1) + "\n"
 
 
 def small(nb):
@@ -176,6 +181,18 @@ def small(nb):
     return nb
 
 
+def with_page(nb, cells):
+    "The notebook with `cells` after its heading in place of all others; as it is where there are none."
+    return {**nb, "cells": nb["cells"][:1] + cells} if cells else nb
+
+
+def stored():
+    "{notebook: its made cells} of the pages that are made whole, from what is stored."
+    from bench.report import read as measured
+    titles = {p.stem: heading(p)[0] for p in pages()}
+    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles, measured("results")["lessons"])}.items()}
+
+
 def made():
     "{path: what it should hold} of everything that is made."
     ends = books()
@@ -186,11 +203,12 @@ def made():
     terms = [t for b in ends.values() for t in b.terms]
     gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
-    import ideas, notation, resources
-    back = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *resources.page()]]
-    res = {p: dumps(small(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *back]))) for p in pages()}
-    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map()])
-    return {**res, NBS/"words.js": words(terms), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index)}
+    import explorers, ideas, notation, resources
+    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *resources.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC)]], stored()
+    res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *made_back]), whole.get(p.stem)))) for p in pages()}
+    about = made_of.release(PYPROJECT["project"], ini())
+    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table()), cell("cite", made_of.cite(about))])
+    return {**res, NBS/"words.js": words(terms), NBS/"explorers/axes.js": explorers.axes_js(), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, made_of.badges(about)), ROOT/"CITATION.cff": made_of.citation(about)}
 
 
 def asked():
@@ -220,3 +238,4 @@ if __name__ == "__main__":
     files = {ROOT/"constraints.txt": constraints()} if "--constraints" in sys.argv else made()
     for p, text in files.items():
         if not p.exists() or p.read_text("utf-8") != text: p.write_text(text, "utf-8"); print("wrote", p.relative_to(ROOT))
+    for p, img in gallery.stale().items(): img.save(p, optimize=True); print("wrote", p.relative_to(ROOT))

@@ -1,0 +1,142 @@
+"""What is still to do between `nbdev-proc-nbs` and Quarto: `python tests/dress.py _proc` changes the processed folder in place. The stand-in (tests/site.py) and the workflow of the docs both call it.
+
+- Every picture output gets an alt text. A cell that begins with `#| fig-alt: "..."` has said it itself; for the others it is put together from the cell's code: what kind of picture, the labels of its rows and
+  columns, the prompts, the titles of its axes, and where none of these can be known, the sentence that stands before the cell.
+- The code of a cell marked `#| hide_input` is folded.
+- Saved HTML becomes raw HTML in Markdown. Quarto would take it for a widget's and load require.js and jQuery from another host.
+- Pictures from other hosts (badges) become plain links, so that a page asks nobody else for anything.
+- A link that nbdev put on a helper's name leads to its page in the reference, whose pages are made here too (tests/reference.py)."""
+import ast, html, json, re, sys
+from pathlib import Path
+import reference, write as w
+
+SHOWS = {"labelled_grid": "Labelled pictures", "image_grid": "Pictures side by side", "filmstrip": "Film strip", "difference": "Two pictures and where they differ", "word_grid": "Picture with the attention of single words laid over it",
+         "prompt_matrix": "Labelled pictures", "ablate": "Pictures with one thing changed at a time, and where they differ", "family_tree": "Family tree of pictures", "plot_schedules": "Chart of schedules over the frames", "sheet": "Labelled pictures",
+         "sweep": "Labelled pictures", "draw_strokes": "Drawing", "heatmap": "Heat map over a picture", "pad": "Drawing pad"}
+SAFE = {f.__name__: f for f in (range, len, list, dict, tuple, str, int, float, round, sorted, zip, enumerate, min, max, sum, reversed, set)}
+DRAWS = r"(txt2img|img2img|inpaint|sweep|sweep_pictures|dream|animate|chain|chain_steps|steer|embed|attend|explore\w*|prompt_matrix|ablate|weigh|mix|slideshow|draw\w*)$"
+
+
+def plain(v): return isinstance(v, (str, int, float, bool, type(None))) or isinstance(v, (list, tuple, set)) and all(map(plain, v)) or isinstance(v, dict) and all(map(plain, [*v, *v.values()]))
+
+
+def known(node, env):
+    "The value of an expression that is made of plain data only, or None. It is evaluated without anything that could do more than count and format."
+    if isinstance(node, ast.List) and any(isinstance(e, ast.Starred) for e in node.elts): # what is known of a list
+        parts = [(known(e.value, env), True) if isinstance(e, ast.Starred) else (known(e, env), False) for e in node.elts]
+        return [x for v, star in parts if v is not None for x in (v if star and isinstance(v, (list, tuple, dict)) else [v])] or None
+    if sum(1 for _ in ast.walk(node)) > 400 or any(isinstance(n, ast.Attribute) and n.attr not in ("items", "keys", "values", "split", "replace", "removesuffix", "removeprefix", "format", "join", "strip") or isinstance(n, ast.Pow) for n in ast.walk(node)): return None
+    if any(isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id not in env and n.id not in SAFE and n.id not in {m.id for m in ast.walk(node) if isinstance(m, ast.Name) and isinstance(m.ctx, ast.Store)} for n in ast.walk(node)): return None
+    try: v = eval(compile(ast.Expression(node), "cell", "eval"), {"__builtins__": {}, **SAFE, **env})
+    except Exception: return None
+    if isinstance(v, (type({}.keys()), type({}.values()), zip, range)): v = list(v)
+    return v if plain(v) and len(str(v)) < 4000 else None
+
+
+def keys_of(node, env):
+    "{key: None} of a dict whose keys are known and whose values (pictures, say) are not, or None."
+    if isinstance(node, ast.Dict) and all(k is not None for k in node.keys): keys = [known(k, env) for k in node.keys]
+    elif isinstance(node, ast.DictComp) and len(node.generators) == 1:
+        keys = known(ast.fix_missing_locations(ast.copy_location(ast.ListComp(node.key, node.generators), node)), env) or [None]
+    else: return None
+    return {k: None for k in keys} if keys and all(isinstance(k, (str, int, float)) for k in keys) else None
+
+
+def learn(tree, env):
+    "Keep what plain data a cell gives names to."
+    for n in ast.walk(tree):
+        if isinstance(n, ast.Assign):
+            v = known(n.value, env)
+            if v is None: v = keys_of(n.value, env)
+            for t in n.targets:
+                pairs = [(t, v)] if isinstance(t, ast.Name) else list(zip(t.elts, v if isinstance(v, (list, tuple)) and len(v) == len(t.elts) else [None] * len(t.elts))) if isinstance(t, ast.Tuple) else []
+                for name, value in pairs:
+                    if not isinstance(name, ast.Name): continue
+                    if value is None: env.pop(name.id, None)
+                    else: env[name.id] = value
+
+
+def words(v):
+    "Labels as one text."
+    vs = [str(x).replace("\n", " ").strip() for x in (v if isinstance(v, (list, tuple)) else v.keys() if isinstance(v, dict) else [v]) if x is not None]
+    vs = list(dict.fromkeys(x for x in vs if x))
+    return ", ".join(vs) if len(", ".join(vs)) <= 260 else f"{', '.join(vs[:4])} and {len(vs) - 4} more"
+
+
+def said(tree, env):
+    "(kind, what the labels say, prompts) of a cell's pictures."
+    labels, prompts, axes, kind = [], [], [], None
+    order = sorted((n for n in ast.walk(tree) if isinstance(n, ast.Call)), key=lambda n: (n.lineno, -n.end_lineno))
+    for n in order:
+        name = n.func.id if isinstance(n.func, ast.Name) else getattr(n.func, "attr", "")
+        kw = {k.arg: k.value for k in n.keywords if k.arg}
+        if name in SHOWS:
+            kind = SHOWS[name] if kind in (None, SHOWS["image_grid"]) or name == "labelled_grid" else kind
+            pos = dict(zip(("", "row_labels", "col_labels"), n.args)) if name == "labelled_grid" else {"", "labels"} and dict(zip(("", "captions"), n.args)) if name in ("sheet", "word_grid") else {}
+            for key, text in (("title", ""), ("row_labels", "rows: "), ("col_labels", "columns: "), ("captions", "captions: "), ("labels", "labels: ")):
+                if key in {**pos, **kw} and (v := known({**pos, **kw}[key], env)): labels.append(text + words(v))
+        if name in ("set_title", "set_xlabel", "set_ylabel", "suptitle", "title", "xlabel", "ylabel", "set", "annotate", "text", "colorbar", "plot", "scatter", "bar", "barh", "axhline", "quiver", "imshow", "semilogy", "errorbar", "hist", "legend", "subplots", "figure"):
+            kind = kind or "Chart"
+            said_ = [kw[k] for k in ("title", "xlabel", "ylabel", "label") if k in kw] + (n.args[:1] if name in ("set_title", "suptitle", "title", "set_xlabel", "set_ylabel", "xlabel", "ylabel") else [])
+            axes += [str(v) for a in said_ if isinstance(v := known(a, env), str) and v]
+        if re.match(DRAWS, name): # what is drawn: the texts among its arguments
+            for a in [*n.args, *(kw[k] for k in ("prompt", "prompts") if k in kw)]:
+                v = known(a, env); prompts += [x for x in (v if isinstance(v, (list, tuple)) else [v]) if isinstance(x, str) and " " in x]
+    return kind, labels, list(dict.fromkeys(axes)), list(dict.fromkeys(prompts))
+
+
+def sentences(text):
+    "The sentences of Markdown's prose, as plain words; no questions and no scraps."
+    text = re.sub(r"(?s)<details.*?</details>|<[^>]+>|```.*?```|\$\$.*?\$\$", " ", text); text = "\n".join(l for l in text.splitlines() if not re.match(r"\s*(#|\||[-*] |>|!\[|\[!\[|\d\. )", l))
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text); text = " ".join(re.sub(r"[`*]|\{[^}]*\}", "", text).split())
+    return [s.rstrip(".:;,") for s in re.split(r"(?<=[.!?])\s+", text) if len(s.split()) > 4 and len(s) < 240 and not re.search(r"\?|\$|\)\.?$", s) and not re.match(r"\W*(Then|That|This|These|Why|Both|It|They|Here|Now|And|But|So) (the|is|are|was|makes?|said)?\b", s)]
+
+
+def alt(cells, k, env, title):
+    "The alt text of the pictures of code cell `k`."
+    try: tree = ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", w.source(cells[k])))
+    except SyntaxError: tree = ast.parse("")
+    learn(tree, env)
+    kind, labels, axes, prompts = said(tree, env)
+    near = lambda j: w.source(cells[j]) if 0 <= j < len(cells) and cells[j]["cell_type"] == "markdown" else ""
+    after, before = sentences(near(k + 1).split("\n#")[0]), sentences(near(k - 1))
+    heading = next((m[-1] for c in reversed(cells[:k]) if c["cell_type"] == "markdown" and (m := re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", w.source(c)))), title)
+    heading = re.sub(r"[`*$]", "", heading).strip()
+    parts = [kind or "Picture"] + labels + ([" / ".join(axes)] if axes else [])
+    if prompts: parts.append(f"drawn from {words([f'“{p}”' for p in prompts])}")
+    if not labels and len(axes) < 2: parts = [f"{parts[0]}, {heading}", *parts[1:], *(after[:1] or before[-1:])]
+    return re.sub(r"\s+", " ", "; ".join(p.strip() for p in parts if p.strip()))
+
+
+def has_picture(c): return any(m.startswith("image/") for o in c.get("outputs", []) for m in o.get("data", {}))
+
+
+def dress(nb, places):
+    "The processed notebook with all that stands above."
+    cells, env = nb["cells"], {}
+    title = next((m[1] for c in cells[:1] if (m := re.search(r"(?m)^title: (.+)$", w.source(c)))), "")
+    for k, c in enumerate(cells):
+        if c["cell_type"] == "markdown":
+            text = re.sub(r"\[!\[([^\]]*)\]\(https?://[^)]+\)\]\(([^)\s]+)\)", r"[\1](\2){.badge-link}", w.source(c))
+            c["source"] = re.sub(rf"\[`([^`\]]+)`\]\({re.escape(w.SITE)}/[^)#]+#([\w.]+)\)", lambda m: f"[`{m[1]}`]({places[m[2]]})" if m[2] in places else f"`{m[1]}`", text)
+        elif c["cell_type"] == "code":
+            c["source"] = re.sub(r"(?m)^#\|\s*hide_input(: true)?\s*$", '#| code-fold: true\n#| code-summary: "How this is drawn"', w.source(c)) # Quarto knows no hide_input
+            if has_picture(c) and not re.search(r"(?m)^#\|\s*fig-alt:", w.source(c)): c["source"] = f"#| fig-alt: {json.dumps(alt(cells, k, env, title), ensure_ascii=False)}\n" + w.source(c)
+            try: learn(ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", w.source(c))), env)
+            except SyntaxError: pass
+            for o in c["outputs"]:
+                data = o.get("data", {})
+                if "text/html" in data and not any(m.startswith("image/") for m in data):
+                    text = re.sub(r"<img\b[^>]*>", lambda m: m[0] if re.search(r"\balt=[\"'][^\"']{12,}", m[0]) else re.sub(r"\s+alt=(\"[^\"]*\"|'[^']*')", "", m[0]).replace("<img", f'<img alt="{html.escape(alt(cells, k, env, title))}"'), "".join(data.pop("text/html"))); ticks = "`" * max(3, 1 + max((len(m) for m in re.findall("`+", text)), default=0))
+                    data["text/markdown"] = f"{ticks}{{=html}}\n{text}\n{ticks}\n"
+    return nb
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or not (Path(sys.argv[1])/"_quarto.yml").exists(): raise SystemExit("python tests/dress.py FOLDER: the folder that nbdev-proc-nbs made, with _quarto.yml in it")
+    folder = Path(sys.argv[1]).resolve()
+    places = reference.places()
+    for p in sorted(folder.glob("*.ipynb")):
+        nb = dress(w.read(p), places)
+        p.write_text(w.dumps(nb), "utf-8")
+    reference.write(folder)
