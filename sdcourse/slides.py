@@ -59,7 +59,7 @@ def inline(
     text = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", text))
     return re.sub(r"\0(\d+)\0", lambda m: kept[int(m[1])], text)
 
-# %% ../nbs/89c_slides.ipynb #94cb5f24
+# %% ../nbs/89c_slides.ipynb #c257518e
 _LEAVE = ("On a GPU", "Recall", "Exercises", "Tweak", "Recall, tweak, build") # sections that are no slides
 
 
@@ -69,7 +69,7 @@ def _shown(cell):
         data = {k: "".join(v) for k, v in o.get("data", {}).items() if k.startswith(("image/", "text/html"))}
         for kind in ("image/png", "image/jpeg"):
             if kind in data: return f'<img alt="" src="data:{kind};base64,{data[kind].strip()}">'
-        if re.search(r"<video|<img", data.get("text/html", "")): return re.sub(r'\s(width|height|style)="[^"]*"', "", data["text/html"])
+        if (page := data.get("text/html", "")) and re.search(r"<video|<img", page) and "<table" not in page: return re.sub(r'\s(width|height|style)="[^"]*"', "", page)
     return ""
 
 
