@@ -4,6 +4,7 @@
   "use strict";
   const main = document.querySelector("main") || document.body;
   const page = location.pathname.split("/").pop().replace(/\.html$/, "") || "index";
+  document.body.dataset.page = page; // the cheat sheet prints in columns
   const make = (tag, props = {}, ...inside) => { const e = Object.assign(document.createElement(tag), props); e.append(...inside); return e; };
   const store = { // what is kept between visits; some browsers allow none
     get: key => { try { return JSON.parse(localStorage.getItem(key)) || {}; } catch { return {}; } },

@@ -109,7 +109,7 @@ def figure(name, site):
 
 # The maker
 
-QUALITY = dict(guidance=90, strength=95, steps=88, dream=92, attention=None) # of the WebP; None: lossless, of six bits for each colour, where neighbours differ little
+QUALITY = dict(guidance=90, strength=95, steps=84, dream=90, attention=None) # of the WebP; None: lossless, of six bits for each colour, where neighbours differ little
 
 
 def judged(imgs, judge=[]):

@@ -54,8 +54,10 @@ def known(): return set().union(*(letters(t.symbol) for t in terms() if t.symbol
 def page():
     "The made cells of nbs/93_notation.ipynb: (id, text)."
     link = lambda s: f"[{title(s)}]({s}.ipynb)"
-    def row(t): papers, k, d = ELSEWHERE[t.symbol]; return f"| ${t.symbol}$ | [{t.word}](90_glossary.ipynb#{t.anchor}) | {f'`{t.code}`' if t.code else ''} | {t.shape} | {papers} | {k} | {d} | {link(t.lesson)} |"
+    def row(t):
+        papers, k, d = ELSEWHERE[t.symbol]; code = "; ".join(f"{who}: {x}" for who, x in (("k-diffusion", k), ("diffusers", d)) if x)
+        return f"| ${t.symbol}$ | [{t.word}](90_glossary.ipynb#{t.anchor}){f', {t.shape}' if t.shape else ''} | {f'`{t.code}`' if t.code else ''} | {papers} | {code} | {link(t.lesson)} |"
     both = known()
     def local(s, c, what): return f"| ${c}$ | {what} | {link(s)} |" + (" elsewhere: see above |" if c in both else " |")
-    return [("notation-symbols", "## Symbols\n\n| symbol | is | in our code | shape | in papers | in k-diffusion | in diffusers | first in |\n|---|-----|----|-----|------|-----|------|-----|\n" + "\n".join(row(t) for t in terms() if t.symbol)),
+    return [("notation-symbols", "## Symbols\n\n| symbol | is | our code | papers | other code | first in |\n|--|------|----|------|-------|----|\n" + "\n".join(row(t) for t in terms() if t.symbol)),
             ("notation-local", "## Letters for a moment\n\nA few lessons need a letter for themselves, and say there what it is. Where it has another meaning above, the last column says so.\n\n| letter | is | in | |\n|---|------|-----|---|\n" + "\n".join(local(s, c, what) for s, own in LOCAL.items() for c, what in own.items()))]

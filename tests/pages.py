@@ -28,7 +28,7 @@ def then_and_now():
     count = {k: sum(r["today"] == k for r in rows) for k in TODAY}
     about = f"""The code of 2022 is still what one finds first, and most of it has aged. Here are {len(rows)} pieces of it, each beside what one writes today, and what happens now to whoever runs the old one: {count['error']} end with an error, {count['warns']} work with a warning, {count['noted'] + count['works']} do no harm, and **{len(silent)} say nothing and do something else**. Those are the ones to know, for nothing tells you:
 
-{table(('', 'then', 'now'), [(f"[{r['what']}](#{anchor(r['what'])}): {r['today']}", first(r['old'], r['new']), first(r['new'], r['old'])) for r in silent])}
+{table(('', 'then, and below it now'), [(f"[{r['what']}](#{anchor(r['what'])}): {r['today']}", f"{first(r['old'], r['new'])}<br>{first(r['new'], r['old'])}") for r in silent])}
 
 Both sides of every row are run by the tests, with the pocket model and {constraint('diffusers', 'transformers', 'huggingface-hub')}: the old one must fail, warn or be silent exactly as it says here, the new one must do the job and say nothing; every week they are run again with the newest libraries. In the code `model` is the pocket model's folder, where most read `"CompVis/stable-diffusion-v1-4"`; `pipe` its pipeline and `unet`, `vae`, `tokenizer`, `text_encoder` its parts; `few` two steps with a seed; `halved` a folder with large and small files; `picture` a small picture; `noise` the latents to begin with."""
     return [("tn_about", about), *((f"tn_{t['id']}", f"## {t['name']}\n\n{t['about']}\n\n" + "\n\n".join(map(entry, t["row"]))) for t in themes)]
@@ -86,12 +86,12 @@ def costs(course, titles, res):
     def row(p):
         c = each.get(p.name)
         return (link(p, titles), *(f"{c[k]:.0f}" for k in ("cpu", "seconds", "slowest_cell")), f"{c['training']:.0f}" if c["training"] >= .5 else "", gb(c["memory"])) if c else (link(p, titles), *["not measured yet"] * 2, *[""] * 3)
-    head, right = ("lesson", "seconds of a core", "seconds", "longest cell, s", "of it training, s", "memory, GB"), (1, 2, 3, 4, 5)
+    head, right = ("lesson", "seconds of a core", "seconds", "longest cell, s", "training, s", "memory, GB"), (1, 2, 3, 4, 5)
     rows = {name: [p for p in nbs if any(c["cell_type"] == "code" and c["id"] != "setup" for c in json.loads(p.read_text("utf-8"))["cells"])] for name, nbs in course.items()}
     known = [each[p.name] for ps in rows.values() for p in ps if p.name in each]
     cpu, most, dear = sum(c["cpu"] for c in known), max(c["memory"] for c in known), [p for p in (q for ps in rows.values() for q in ps) if p.name in each and each[p.name]["cpu"] > 60]
     load = f", load {a['load']} at the end" if a.get("load") else ""
-    text = f"""Every lesson was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(known)} together take {cpu / 60:.0f} minutes of one core, so about {cpu / 120:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {f'{gb(most)} GB is the most memory that any of them had' if most else 'how much memory they need was not told'}. {len(dear)} take more than a minute: {', '.join(link(p, titles) for p in dear)}."""
+    text = f"""Each lesson below was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(known)} together take {cpu / 60:.0f} minutes of one core, so about {cpu / 120:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {f'{gb(most)} GB is the most memory that any of them had' if most else 'how much memory they need was not told'}. {len(dear)} take more than a minute: {', '.join(link(p, titles) for p in dear)}."""
     how = f"""**Seconds of a core** are the honest measure: what the processor worked, whatever else the machine did. **Seconds** are by the clock, and longer where other work ran beside. Starting Python and loading the libraries and the model, 5 s or so, is in both. **Training** is the time by the clock in the cells whose code trains something. **Memory** is the most that the notebook's process had, without programs that it starts.
 
 Measured on {a['date']} on {a['cores']} cores ({a['processor']}){load}; Python {a['python']}, torch {a['torch']}, diffusers {a['diffusers']}, transformers {a['transformers']}. No lesson was run on a graphics card for this table, so it has no column for one: cells marked `#| gpu` are left out."""

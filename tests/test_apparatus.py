@@ -1,7 +1,7 @@
 "What helps to learn beside the lessons: recall that marks itself, words that say what they mean, the map, the notation, the cheat sheet, the resources. The pages' script runs in a real browser, as a reader has it."
 import ast, functools, http.server, json, re, shutil, threading
 import pytest
-import ideas, notation, write
+import ideas, notation, resources, write
 from test_browser import FLAGS, chromium, needs
 from write import NBS, books, page_of, pages, part, read, source
 
@@ -13,7 +13,11 @@ def html(nb, head=""):
     "A notebook's markdown as a plain page with the course's styles and script: what is tested here needs no more of the site."
     import mistune
     md = mistune.create_markdown(escape=False, plugins=["table"])
-    body = "\n".join(md(source(c)) if c["cell_type"] == "markdown" else f'<div class="cell"><pre>{mistune.escape(source(c))}</pre></div>' for c in read(nb)["cells"] if c["id"] != "badge")
+    def shown(c):
+        if c["cell_type"] == "markdown": return md(source(c))
+        pictures = "".join(f'<div class="cell-output-display"><img alt="" src="data:image/png;base64,{"".join(o["data"]["image/png"]).strip()}"></div>' for o in c["outputs"] if "image/png" in o.get("data", {}))
+        return "" if source(c).startswith("#| hide\n") else f'<div class="cell">{"" if source(c).startswith("#| echo: false") else f"<pre>{mistune.escape(source(c))}</pre>"}{pictures}</div>'
+    body = "\n".join(shown(c) for c in read(nb)["cells"] if c["id"] != "badge")
     body = re.sub(r"(href=\"(?!https?:)(?:\d+\w?_)?[\w-]+)\.ipynb", lambda m: re.sub(r'"\d+\w?_', '"', m[1]) + ".html", body)
     return f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="styles.css"><link rel="stylesheet" href="course.css"><style>pre, table {{ display: block; overflow: auto }}</style>{head}</head><body><main style="max-width:860px;margin:auto;padding:1rem;font:16px/1.5 sans-serif">{body}</main><script src="words.js"></script><script src="course.js"></script></body></html>'
 
@@ -230,3 +234,53 @@ def test_every_formula_is_computed():
         used = {n.id for n in ast.walk(ast.parse(check)) if isinstance(n, ast.Name)} | {a.name for n in ast.walk(ast.parse(check)) if isinstance(n, ast.ImportFrom) for a in n.names}
         assert {*name} & used, f"{name} is not used below {text[:40]!r}"
         assert re.search(r"test_close\(|test_eq\(|assert ", check), text[:40]
+
+
+# The cheat sheet
+
+def test_cheat_sheet_fits_its_paper(site, page, tmp_path):
+    "Printed on A4 it has two pages at most, and nothing runs over an edge."
+    page.goto(f"{site}/cheatsheet.html"); page.pdf(path=tmp_path/"sheet.pdf", prefer_css_page_size=True, print_background=True)
+    pdf = (tmp_path/"sheet.pdf").read_bytes(); size = re.search(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)", pdf)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 2 and [round(float(x)) for x in size.groups()] in ([595, 842], [596, 842], [594, 842]), size
+    page.set_viewport_size(dict(width=718, height=1047)); page.emulate_media(media="print") # A4 less its margins, in pixels
+    over = page.evaluate("[...document.querySelectorAll('main :is(td, th, pre, img, p, h2)')].filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth || e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + ' ' + e.textContent.slice(0, 40))")
+    assert not over, over
+
+
+def test_cheat_sheet_says_what_there_is():
+    "Each knob is a keyword of a call, each default is the pocket model's, and the calls run in the notebook."
+    import inspect, sdcourse; from sdcourse.models import MODELS
+    text = "\n".join(source(c) for c in read(NBS/"94_cheatsheet.ipynb")["cells"] if c["cell_type"] == "markdown")
+    words = {n for f in (sdcourse.txt2img, sdcourse.img2img, sdcourse.inpaint, sdcourse.dream, sdcourse.text_mask) for n in inspect.signature(f).parameters}
+    said = {*re.findall(r"(?m)^\| `(\w+)` \|", text), *re.findall(r"`(\w+)=", text)}
+    assert len(said) >= 8 and said <= words, said - words
+    for knob, k in (("guidance_scale", "guidance"), ("num_inference_steps", "steps")): assert re.search(rf"`{knob}` \|.*\| {MODELS['pocket'][k]:g}\b", text), f"{knob}: {MODELS['pocket'][k]}"
+
+
+# Resources
+
+def test_citations_and_resources_agree():
+    "Every citation of a notebook is in the table, every paper of the table is cited, and what speaks of an arXiv number speaks of one of the table."
+    known = [resources.plain(c) for r in resources.table()["paper"] for c in {*map(resources.plain, r["cite"])}]
+    assert len({*known}) == len(known) and len(known) >= 50, "a citation means one paper"
+    assert not (missing := {c: [p.stem for p in ps] for c, ps in resources.cited().items() if c not in known}), f"not in tests/resources.toml: {missing}"
+    assert not (idle := {*known} - {*resources.cited()}), f"nothing cites {idle}"
+    ids = {r["id"].removeprefix("arXiv:") for r in resources.table()["paper"]}
+    said = {i: p.stem for p in pages() for i in re.findall(r"(?:arxiv\.org/(?:abs|pdf)/|arXiv:\s?)(\d{4}\.\d{4,5})", "\n".join(map(source, read(p)["cells"])))}
+    assert said and not (new := {i: s for i, s in said.items() if i not in ids}), new
+
+
+@pytest.mark.parametrize("text,found", [("as in Ho et al. 2020, equation 4", {"Ho et al 2020"}), ("the repair of Lin et al. (2023): shift", {"Lin et al 2023"}), ("(Stenbit, Chollet and Wood 2022)", {"Stenbit Chollet and Wood 2022"}), ("Kingma & Welling 2014, appendix B", {"Kingma and Welling 2014"}), ("In September 2022 all changed; JPEG 2000", set()), ("Kynkäänniemi et al. 2024", {"Kynkaanniemi et al 2024"})])
+def test_citations_are_found(text, found): assert {resources.plain(m[0]) for m in resources.CITATION.finditer(text) if m[0].split()[0] not in resources.NO_NAMES} == found
+
+
+def test_resources_are_well_formed():
+    rows = [(k, r) for k in resources.KINDS for r in resources.table()[k]]
+    assert {*resources.table()} == {*resources.KINDS} and len({r["id"] for _, r in rows}) == len({r["title"] for _, r in rows}) == len(rows)
+    for kind, r in rows:
+        assert {*r} == {"title", "id", "what", "checked"} | ({"cite"} if kind == "paper" else set()), r
+        assert re.fullmatch(r"arXiv:\d{4}\.\d{4,5}|doi:10\.\d{4,}/\S+|https://[\w.-]+/\S+", r["id"]), r["id"]
+        assert r["checked"] in resources.HOW and r["what"].endswith(".") and r["what"][0].isupper() and "|" not in r["what"] + r["title"], r
+        if r["id"].startswith("arXiv:"): # its number tells when it came: no citation is older than its paper
+            came = 2000 + int(r["id"][6:8]); assert all(came <= int(re.search(r"\d{4}", c)[0]) <= came + 3 for c in r["cite"]), (r["id"], r["cite"])

@@ -1,6 +1,6 @@
 """What the course promises about time: the page of what changed since 2022 is true of the installed libraries, row by row; the page of models says what the table of models says; the floors and the weekly run are what they claim.
 
-Seen red: by a row whose old form works, one whose message is another, one whose new form warns, and one without its proof; by a model without a lesson."""
+Seen red: by a row whose old form works, one whose message is another, one whose new form warns, and one without its proof."""
 import ast, builtins, copy, json, logging, re, subprocess, sys, tomllib, types, warnings
 from contextlib import contextmanager
 from pathlib import Path

@@ -17,7 +17,7 @@ def peak(pid):
     except OSError: return 0
 
 
-def execute(nb, timeout=600):
+def execute(nb, timeout=1200):
     "Run a notebook: (exit code, what it said, seconds, seconds of a core, MB at most)."
     start, most = time.perf_counter(), 0
     with tempfile.TemporaryFile("w+", errors="replace") as log:

@@ -5,6 +5,7 @@ From the notebooks and the address in pyproject.toml it makes
 - the gallery of the start page, its pictures cut from what the lessons have saved (tests/gallery.py);
 - the glossary and nbs/words.js, from the words of all books: the pages show what a word means where they first say it;
 - the map of ideas and its picture, from these words and tests/ideas.py;
+- the tables of the notation and of the resources, from tests/notation.py and tests/resources.toml;
 - the page of the measurements, from bench/results.json and the tables beside it;
 - the pages of what changed since 2022, of the models, and of what a lesson costs (tests/pages.py);
 - the explorers' still pictures with their questions, and nbs/explorers/axes.js, from tests/explorers.py and what it has drawn;
@@ -110,7 +111,7 @@ git clone {REPO} && cd {REPO.rsplit('/')[-1]}
 {DRAW}
 ```
 
-The picture is in a file that the last line names. And this runs every lesson and every test, in a few minutes:
+The picture is in a file that the last line names. And this runs every lesson and every test, in about twenty minutes on two cores:
 
 ```bash
 {TEST}
@@ -212,8 +213,8 @@ def made():
     terms = [t for b in ends.values() for t in b.terms]
     gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
     from bench.report import page
-    import explorers, ideas, notation
-    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC), ("stumbles", stumbles(ends))]], stored()
+    import explorers, ideas, notation, resources
+    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *resources.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC), ("stumbles", stumbles(ends))]], stored()
     res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *made_back]), whole.get(p.stem)))) for p in pages()}
     about = made_of.release(PYPROJECT["project"], ini())
     index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table()), cell("cite", made_of.cite(about))])

@@ -1,0 +1,47 @@
+"The page nbs/95_resources.ipynb, from tests/resources.toml and the places where the notebooks cite."
+import re, tomllib
+from functools import cache
+from ideas import title
+from write import NBS, ROOT, heading, pages, part, read, source
+
+KINDS = {"paper": "Papers behind the course", "course": "Other courses, and what they do better", "tool": "Code to read and use"}
+HOW = {"library": "a library's source names it so", "index": "reading lists and code name title and address together", "read": "its README was read"}
+MONTHS = "January February March April May June July August September October November December".split()
+# "Ho et al. 2020", "Ho and Salimans 2022", "Stenbit, Chollet and Wood 2022", "Otsu 1979", "Lin et al. (2023)"
+CITATION = re.compile(r"(?<![\w])[A-ZÄÖÜ][\w'ä-]+(?:,? et al\.?|(?:, [A-Z]\w+)? (?:and|&) [A-Z]\w+)?,? (?:\((?:19|20)\d\d\)|(?:19|20)\d\d)(?![\w-])")
+NO_NAMES = {*MONTHS, "JPEG", "SIGGRAPH", "Since", "In", "Of", "Until", "By", "To", "At", "Lab", "The", "After", "Before", "From", "It", "And", "October"}
+
+
+@cache
+def table(): return tomllib.loads((ROOT/"tests/resources.toml").read_text("utf-8"))
+def plain(c): return re.sub(r"[(),]|\.", "", c.replace("&", "and").replace("ä", "a")).replace("  ", " ")
+
+
+def citations(p):
+    "What a notebook cites, in one spelling each."
+    text = "\n".join(source(c) for c in read(p)["cells"] if not re.match(r"(map|notation|resources)-", c["id"]))
+    return {plain(m[0]) for m in CITATION.finditer(text) if m[0].split()[0].strip(",") not in NO_NAMES}
+
+
+@cache
+def cited():
+    "{citation: the notebooks that have it}"
+    res = {}
+    for p in pages():
+        for c in citations(p): res.setdefault(c, []).append(p)
+    return res
+
+
+def address(r): return r["id"] if r["id"].startswith("http") else ("https://arxiv.org/abs/" if r["id"].startswith("arXiv:") else "https://doi.org/") + r["id"].split(":", 1)[1]
+
+
+def page():
+    "The made cells of nbs/95_resources.ipynb: (id, text)."
+    def where(r):
+        ps = dict.fromkeys(p for c in r.get("cite", []) for p in cited().get(plain(c), []) if part(p) != 9)
+        return ", ".join(f"[{heading(p)[0]}]({p.name})" for p in ps)
+    def row(kind, r):
+        first = f"{r['cite'][0]}: [{r['title']}]({address(r)})" if kind == "paper" else f"[{r['title']}]({address(r)})"
+        return f"| {first} | {r['what']} |" + (f" {where(r)} |" if kind == "paper" else "") + f" {HOW[r['checked']]} |"
+    def head(kind): return "| what | in a sentence | cited in | checked |\n|------|--------|------|----|" if kind == "paper" else "| what | in a sentence | checked |\n|------|--------|----|"
+    return [(f"resources-{kind}", f"## {name}\n\n{head(kind)}\n" + "\n".join(row(kind, r) for r in table()[kind])) for kind, name in KINDS.items()]
