@@ -1,5 +1,5 @@
 "A course on Stable Diffusion that runs. Every exported name can be had from here; nothing heavy loads before one is asked for."
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 
 
 def _owner(name):

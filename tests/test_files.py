@@ -17,6 +17,7 @@ UNSAFE_CALLS = {"eval", "exec", "torch.load", "torch.hub.load", "torch.jit.load"
 GATE = {"load_file", "safe_open", "load_lora_weights", "load_textual_inversion", "from_pretrained", "load_dataset", "hf_hub_download", "snapshot_download"} # the ways to weights: what of the package calls them
 MAY = { # (file, call): why it may
     ("sdcourse/exercises/book.py", "exec"): "the code of this course's own exercises", ("nbs/84b_books.ipynb", "exec"): "the same", ("nbs/exercises/38_bugs.ipynb", "exec"): "the same",
+    ("nbs/82b_runtime.ipynb", "exec"): "the set-up cell, as a notebook runs it",
     ("bench/faults.py", "eval"): "the corpus of faults, which is Python of this repository",
     ("nbs/87_keyframes.ipynb", "eval"): "the naive form, shown to say why it is not what is exported",
     **{("sdcourse/files.py", c): "the gate" for c in ("safe_open", "from_pretrained", "hf_hub_download", "snapshot_download")},
