@@ -68,15 +68,15 @@ def without(names):
 def run(code, names, missing=()):
     "(variables, error or None, what was warned, what was logged) of a row's side."
     logged = []; handler = logging.Handler(); handler.emit = lambda r: logged.append(r.getMessage())
-    loggers = [logging.getLogger(n) for n in LIBRARIES]; names = dict(names); error = None
-    for l in loggers: l.addHandler(handler)
+    loggers = [logging.getLogger(n) for n in LIBRARIES]; levels = [l.level for l in loggers]; names = dict(names); error = None
+    for l in loggers: l.addHandler(handler); l.setLevel(logging.WARNING) # whatever another test has asked for
     try:
         with warnings.catch_warnings(record=True) as warned, without(missing), torch.no_grad():
             warnings.simplefilter("always")
             try: exec(compile(code.strip(), "row", "exec"), names)
             except Exception as e: error = f"{type(e).__name__}: {e}"
     finally:
-        for l in loggers: l.removeHandler(handler)
+        for l, level in zip(loggers, levels): l.removeHandler(handler); l.setLevel(level)
     return types.SimpleNamespace(**{k: v for k, v in names.items() if k.isidentifier()}), error, [str(w.message) for w in warned if issubclass(w.category, (FutureWarning, UserWarning))], logged
 
 
