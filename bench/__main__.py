@@ -86,7 +86,7 @@ def draw(pipe, n): return txt2img(pipe, PROMPT, n=n, seed=18, num_inference_step
 
 # what is measured: a function of the pipeline and the number of turns, with a result for JSON. The first are measured for each number of threads
 MEASURES = {**{a.name: lambda pipe, turns, a=a: measure(a, pipe, turns) for a in ARMS}, "unet_rows": unet_rows, "overhead": lambda pipe, turns: parts.overhead(pipe, dict(plain=plain_one, ours=one), turns),
-            "profile": lambda pipe, turns: parts.profile(pipe, draw, turns), "start": lambda pipe, turns: parts.start(turns), "memory_frames": lambda pipe, turns: parts.memory_frames(FILMS), "memory_batch": lambda pipe, turns: parts.memory_batch(), "lessons": lambda pipe, turns: parts.lessons(COSTS), "guards": lambda pipe, turns: parts.guards(*GUARDS)}
+            "profile": lambda pipe, turns: parts.profile(pipe, draw, turns), "start": lambda pipe, turns: parts.start(turns), "memory_frames": lambda pipe, turns: parts.memory_frames(FILMS, min(turns, 5)), "memory_batch": lambda pipe, turns: parts.memory_batch(), "lessons": lambda pipe, turns: parts.lessons(COSTS), "guards": lambda pipe, turns: parts.guards(*GUARDS)}
 THREADED = (*(a.name for a in ARMS), "unet_rows") # the others count seconds of a core, on one thread, or have processes of their own
 FILMS, COSTS, GUARDS = (24, 480), None, (500, 200) # frames; a file; mutated files and kills
 

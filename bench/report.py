@@ -67,7 +67,7 @@ def _frames(res):
     m = res.get("memory_frames")
     if not m: return ("one call for each frame", "&plusmn; 5 %", OPEN, "", OPEN)
     (few, a), (many, b) = sorted(((int(k), v["most"]) for k, v in m["frames"].items()))
-    return ("", "&plusmn; 5 %", f"{a:.0f} MB with {few} frames, {b:.0f} MB with {many}: {b / a - 1:+.1%}", "one process each", "yes" if abs(b / a - 1) <= .05 else "no")
+    return ("", "&plusmn; 5 %", f"{a:.0f} MB with {few} frames, {b:.0f} MB with {many}: {b / a - 1:+.1%}", f"{len(m['frames'][str(few)].get('all', '1'))} processes each, the one in the middle", "yes" if abs(b / a - 1) <= .05 else f"no: the processes of {few} frames alone differ by {max(m['frames'][str(few)].get('all', [a])) - min(m['frames'][str(few)].get('all', [a])):.0f} MB")
 
 
 def _tune(res):

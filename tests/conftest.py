@@ -40,6 +40,11 @@ def copy_tree(to, keep=lambda p: True):
 def pytest_addoption(parser): parser.addoption("--budget", action="store_true", help="fail where a notebook or a cell takes longer than its budget (for an idle machine)")
 
 
+def pytest_collection_modifyitems(items):
+    "The notebooks are asked for last: all other tests run beside them, on the other core."
+    items.sort(key=lambda i: getattr(i, "originalname", "") == "test_runs")
+
+
 def over_budget(name, cost):
     cell, whole = TRAINING.get(name, (CELL_BUDGET, NOTEBOOK_BUDGET))
     return cost["seconds"] > whole or cost["slowest_cell"] > cell

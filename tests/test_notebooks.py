@@ -1,7 +1,7 @@
 """Every notebook runs from its first cell to its last, offline, in a process of its own.
 
 As many run side by side as there are cores, each on one thread, which is also the fastest for a model as small as the pocket model. They begin with the first test of all, on all cores but one."""
-import os, re, shutil, subprocess, tempfile, threading, time
+import json, os, re, shutil, subprocess, tempfile, threading, time
 from concurrent.futures import Future
 import pytest
 from conftest import COSTS, ENV, ROOT, RUNNING, SCRIPTS, over_budget
@@ -32,9 +32,10 @@ def execute(nb, timeout=1200):
 
 
 class Running:
-    "{notebook: its run to come}. One core is left to the other tests until `all_cores`."
+    "{notebook: its run to come}, those first that took longest when it was measured. One core is left to the other tests until `all_cores`."
     def __init__(self, notebooks):
-        self.cores, self.runs, self.todo, self.stopped = os.cpu_count() or 1, {nb: Future() for nb in notebooks}, list(notebooks), False
+        took = json.loads((ROOT/"bench/results.json").read_text("utf-8")).get("lessons", {}).get("each", {})
+        self.cores, self.runs, self.todo, self.stopped = os.cpu_count() or 1, {nb: Future() for nb in notebooks}, sorted(notebooks, key=lambda nb: -took.get(nb.name, {}).get("cpu", 999)), False
         self.workers = [self.worker() for _ in range(self.cores - 1)]
 
     def worker(self): t = threading.Thread(target=self.work, daemon=True); t.start(); return t
