@@ -276,7 +276,7 @@ def test_faults_around_a_training(base, data, tmp_path, monkeypatch):
     assert [p.read_bytes() for p in (tmp_path/"run").iterdir()] == was
     long = [(data.images[0], "a very long sea " * 40), (data.images[1], "a wall " * 90), (data.images[2], "a wall")]
     with pytest.warns(UserWarning, match="2 of 4 captions are longer than what the model reads.*has 202 tokens and the model reads 77") as said: list(finetune(pipe, long, **kw))
-    assert len(said) == 1
+    assert len([w for w in said if "captions are longer" in str(w.message)]) == 1 # what else is collected in the meantime may warn, too
 
 
 def test_captions_that_speak_of_the_new_word_are_kept():
