@@ -1,6 +1,6 @@
 """The package as others get it: built, unpacked elsewhere, and used there without the repository; the README's commands; the cards of what travels with it, how to cite it, and what an upgrade does to a learner's folder.
 
-Seen red: by a wheel without a card, a README with a link of the repository, another number in a card, a card without its limits, another version in CITATION.cff, a change log without a date, `copy_lessons` that overwrites."""
+Seen red: by a wheel without a card, a README with a link of the repository, another number in a card, a card that says nothing of bias, another version in CITATION.cff, an older version without a day, `copy_lessons` that overwrites."""
 import json, re, sys, tarfile, zipfile
 from email.parser import Parser
 import pytest
