@@ -490,8 +490,9 @@ def _aside(path):
     try:
         while held is None:
             if not folder.is_dir(): raise FileNotFoundError(f"no folder {folder} for {path.name}: make it first, or choose another")
+            with suppress(FileExistsError): (top := folder/".writing").mkdir() # not exist_ok: that fails where another process removes it meanwhile
             with suppress(FileNotFoundError): # another process has just removed the empty `.writing`
-                (top := folder/".writing").mkdir(exist_ok=True); _sweep(top)
+                _sweep(top)
                 work = Path(tempfile.mkdtemp(prefix=f"{_HOST}-", dir=top)); held = _hold(work)
         yield work/path.name
     except Exception as e:
@@ -552,7 +553,7 @@ def tidy(
 ):
     "Remove what killed processes were writing there. Each writer does it by itself; for those that may find all done."
     if (top := Path(folder)/".writing").is_dir():
-        _sweep(top)
+        with suppress(FileNotFoundError): _sweep(top) # another process has just removed it
         with suppress(OSError): top.rmdir()
 
 

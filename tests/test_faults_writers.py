@@ -292,3 +292,23 @@ def test_full_disk(said, record_property):
     record_property("full", len(texts))
     assert texts.keys() == WRITERS.keys()
     for name, text in texts.items(): assert ("no room to write" in text or "could not" in text) and ("make room" in text or "Is there room" in text), (name, text)
+
+
+def test_writers_side_by_side(tmp_path):
+    "Four processes write into one folder as fast as they can: none meets another's comings and goings in `.writing`."
+    python("""import os, sys, traceback
+from pathlib import Path
+from sdcourse.core import atomic, tidy
+def write(k):
+    try:
+        for i in range(500):
+            with atomic(Path(sys.argv[1])/f"{k}-{i}.txt") as tmp: tmp.write_text("whole")
+            tidy(sys.argv[1])
+        return 0
+    except BaseException: traceback.print_exc(); return 1
+pids = []
+for k in range(4):
+    if not (pid := os.fork()): os._exit(write(k))
+    pids.append(pid)
+codes = [os.waitpid(pid, 0)[1] for pid in pids]; sys.exit(max(map(os.waitstatus_to_exitcode, codes)))""", tmp_path)
+    assert [p.name for p in tmp_path.glob(".*")] == [] and {p.read_text() for p in tmp_path.iterdir()} == {"whole"} and len([*tmp_path.iterdir()]) == 2000

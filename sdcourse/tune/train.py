@@ -61,7 +61,7 @@ class _Inputs:
     def __init__(self, pipe, c, images, texts):
         self.pipe, self.c, self.images, self.texts = pipe, c, images, texts
         with warnings.catch_warnings(record=True) as said: warnings.simplefilter("always"); self.ids = tokenize(pipe, texts)
-        if said: warnings.warn(f"{len(said)} of {len(texts)} captions are longer than what the model reads, and their ends are not learnt. The first: {said[0].message}", stacklevel=2)
+        if said := [w for w in said if w.category is UserWarning]: warnings.warn(f"{len(said)} of {len(texts)} captions are longer than what the model reads, and their ends are not learnt. The first: {said[0].message}", stacklevel=2)
         self.group = c.micro_batch; self.z, self.h = {}, {}
 
     @torch.no_grad()
