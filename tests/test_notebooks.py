@@ -5,7 +5,7 @@ import json, os, re, shutil, subprocess, tempfile, threading, time
 from concurrent.futures import Future
 import pytest
 from conftest import COSTS, ENV, ROOT, RUNNING, SCRIPTS, over_budget
-from write import NBS, code, source
+from course import NBS, code, source
 
 TRAINS = re.compile(r"finetune\(|\.backward\(|\btrain(_\w+)?\(") # what a cell says that trains something
 
