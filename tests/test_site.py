@@ -8,9 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 import pytest, yaml
-import gallery, preview, reference
+import course, dress, gallery, preview, reference
 from test_browser import FLAGS, SHOTS, chromium, needs
-from course import BRANCH, NBS, REPO, ROOT, SITE
+from course import BRANCH, NBS, REPO, ROOT, SITE, read, source
 
 LOADS = {("img", "src"), ("script", "src"), ("iframe", "src"), ("source", "src"), ("source", "srcset"), ("img", "srcset"), ("video", "src"), ("video", "poster"), ("audio", "src"), ("embed", "src"), ("object", "data"), ("track", "src"), ("input", "src"), ("use", "href"), ("image", "href")}
 REL = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "manifest", "apple-touch-icon"}
@@ -90,7 +90,17 @@ def test_pictures_are_there_and_have_words(site):
     assert not bad, "\n".join(bad)
 
 
-def dress_kinds(): import dress; return {*dress.SHOWS.values(), "Picture", "Chart"}
+@pytest.mark.parametrize("nb", course.pages(), ids=lambda p: p.stem)
+def test_alt_texts_say_what_is_seen(nb):
+    "A picture whose code has no labels is described in its cell, by one who has looked at it; none leans on a heading or on the sentence beside it."
+    cells = read(nb)["cells"]; heads = {re.sub(r"[`*$]", "", h).strip() for c in cells if c["cell_type"] == "markdown" for h in re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", source(c))}
+    for k, text in dress.alts({"cells": cells}).items():
+        assert text, f"cell {cells[k]['id']} says nothing of its picture: begin it with `#| fig-alt: \"...\"`"
+        assert len(text) < 420 and not {*text.split("; ")[0].split(", ")} & heads, f"{cells[k]['id']}: {text}"
+        if own := dress.OWN.search(source(cells[k])): assert 20 <= len(text) <= 200 and not re.match(r"(?i)(an? )?(picture|image|photo|figure|chart) (of|that)\b", text), f"{cells[k]['id']}: {own[1]}"
+
+
+def dress_kinds(): return {*dress.SHOWS.values(), "Picture", "Chart"}
 
 
 def test_every_page_is_small(site):
