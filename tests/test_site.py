@@ -224,3 +224,19 @@ def test_pages_in_a_browser(server):
                 context.close()
         browser.close()
     assert not bad, "\n".join(dict.fromkeys(bad))
+
+
+def test_every_page_fits(site, server):
+    "No table and no map scrolls sideways at the width of a desk; on a phone tables may, by themselves, but never the page."
+    needs(chromium(), "there is no Chromium or Chrome on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+    wide = "[...document.querySelectorAll('main table, main .idea-map-box')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => [e.innerText.slice(0, 60), e.scrollWidth - e.clientWidth])"
+    with sync_playwright() as pw:
+        browser = pw.chromium.launch(executable_path=chromium(), args=[*FLAGS, "--blink-settings=imagesEnabled=false"]); page = browser.new_page(); bad = []
+        for name in site[1]:
+            page.set_viewport_size(dict(width=1280, height=900)); page.goto(f"{server}/{name}", wait_until="domcontentloaded")
+            bad += [f"{name} at 1280: {t}" for t in page.evaluate(wide)]
+            page.set_viewport_size(dict(width=390, height=900))
+            if (over := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0: bad.append(f"{name} at 390: {over} too wide")
+        browser.close()
+    assert not bad, "\n".join(bad)
