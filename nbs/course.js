@@ -1,5 +1,5 @@
 // The pages' own script: recall questions that mark themselves, and words that say what they mean.
-// It asks nobody for anything; without it the answers fold open and the words are plain words. The words are in words.js, which tests/write.py makes.
+// It asks nobody for anything; without it the answers fold open and the words are plain words. The words are in words.js, which pages/write.py makes.
 (() => {
   "use strict";
   const main = document.querySelector("main") || document.body;

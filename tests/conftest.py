@@ -2,7 +2,8 @@
 import os, shutil, subprocess, sys, sysconfig
 from pathlib import Path
 import pytest
-from write import ROOT
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # no two thread pools fighting for the cores, no waiting for a model hub, no widget of ours in a window
 ENV = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}

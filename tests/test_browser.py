@@ -7,7 +7,7 @@ and a .pth file in its site-packages that names the site-packages with torch and
 import base64, io, json, os, re, secrets, shutil, socket, subprocess, sys, time, urllib.request
 import pytest
 from conftest import ENV
-from write import ROOT
+from course import ROOT
 
 PYTHON = os.environ.get("SDCOURSE_JUPYTER", sys.executable)
 SHOTS = os.environ.get("SDCOURSE_SHOTS") # a folder for screenshots to look at
@@ -219,7 +219,7 @@ def widget_calls(code):
 
 def test_only_what_both_ipywidgets_know():
     import ipywidgets
-    from write import NBS, read, source
+    from course import NBS, read, source
     calls = [(f"{nb.name}: {n}", n, kw) for nb in sorted(NBS.glob("*.ipynb")) if "ipywidgets" in nb.read_text("utf-8") for c in read(nb)["cells"] if c["cell_type"] == "code" and ("widget" in source(c) or "W." in source(c)) for n, kw in widget_calls(source(c))]
     assert len(calls) > 10
     bad = [(where, sorted(kw - CORE.get(n, set()) - COMMON) or "no core widget") for where, n, kw in calls if n not in FUNCTIONS and (n not in CORE or kw - CORE[n] - COMMON)]

@@ -1,19 +1,17 @@
-"""The pages, built by the stand-in for Quarto (tests/site.py): nothing is broken, leaked, too large, without words for its pictures, or fetched from another host; the reference says what Python says.
+"""The pages, built by the stand-in for Quarto (pages/preview.py): nothing is broken, leaked, too large, without words for its pictures, or fetched from another host; the reference says what Python says.
 
 The stand-in shares with the published site the processed notebooks, pandoc, the configuration and the styles; what Quarto adds of its own is held by `test_quarto_is_asked_for_nothing_from_elsewhere`."""
-import functools, html, http.server, importlib.util, inspect, json, re, threading
+import functools, html, http.server, inspect, json, re, threading
 from collections import Counter
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 import pytest, yaml
-import gallery, reference
+import gallery, preview, reference
 from test_browser import FLAGS, SHOTS, chromium, needs
-from write import BRANCH, NBS, REPO, ROOT, SITE
+from course import BRANCH, NBS, REPO, ROOT, SITE
 
-spec = importlib.util.spec_from_file_location("sdcourse_site", ROOT/"tests/site.py") # `site` is a module of Python's own
-maker = importlib.util.module_from_spec(spec); spec.loader.exec_module(maker)
 LOADS = {("img", "src"), ("script", "src"), ("iframe", "src"), ("source", "src"), ("source", "srcset"), ("img", "srcset"), ("video", "src"), ("video", "poster"), ("audio", "src"), ("embed", "src"), ("object", "data"), ("track", "src"), ("input", "src"), ("use", "href"), ("image", "href")}
 REL = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "manifest", "apple-touch-icon"}
 
@@ -48,7 +46,7 @@ class Page(HTMLParser):
 def site(tmp_path_factory):
     "The processed folder, the built pages, and what was read of them."
     top = tmp_path_factory.mktemp("site"); out = top/"out"; out.mkdir(); (top/"tree").mkdir()
-    folder = maker.prepare(top/"tree"); made = maker.Site(folder, out); made.build()
+    folder = preview.prepare(top/"tree"); made = preview.Site(folder, out); made.build()
     return made, {p.name: Page(p) for p in sorted(out.glob("*.html"))}
 
 
@@ -172,7 +170,7 @@ def test_reference_says_what_python_says(site):
 
 
 def test_gallery_shows_what_the_lessons_show():
-    assert not (stale := [p.name for p in gallery.stale()]), f"run `python tests/write.py`: {stale}"
+    assert not (stale := [p.name for p in gallery.stale()]), f"run `python pages/write.py`: {stale}"
     assert sum(p.stat().st_size for p in [NBS/"images/start.png", *(NBS/"images").glob("make-*.png")]) <= 400_000, "the start page's pictures are too heavy"
     made = {p.name for p in gallery.tiles()}; assert {p.name for p in (NBS/"images").glob("make-*.png")} == made
 

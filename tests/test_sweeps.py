@@ -6,7 +6,7 @@ from sdcourse.models import load
 from sdcourse.redraw import img2img
 from sdcourse.sampling import max_difference
 from sdcourse.sweeps import sweep, sweep_pictures
-from write import ROOT
+from course import ROOT
 
 P = "a red fox in the snow, 3d render style"
 AXES = dict(prompt=[P, "an owl at night, pixel art style"], negative_prompt=["", "blue"], seed=range(3, 5), guidance_scale=np.array([1., 6.]), scheduler=["ddim", "tcd"], num_inference_steps=[2, 3],

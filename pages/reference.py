@@ -1,11 +1,11 @@
-"""The pages of the helpers, made from the package while the site is built: `python tests/dress.py FOLDER` calls `write`.
+"""The pages of the helpers, made from the package while the site is built: `python pages/dress.py FOLDER` calls `write`.
 
 One page for each module, with what Python itself says of every exported name: signature, parameters with their comments, docstring, source; and the first lesson cell that calls it. One page for the checks of
 the exercises, and an index of all names with their effect in one line. Nothing of it is written by hand or kept."""
 import ast, inspect, re
 from importlib import import_module
 from pathlib import Path
-import write as w
+import course as w
 
 PKG = w.ROOT/"sdcourse"
 

@@ -1,14 +1,14 @@
-"""What is still to do between `nbdev-proc-nbs` and Quarto: `python tests/dress.py _proc` changes the processed folder in place. The stand-in (tests/site.py) and the workflow of the docs both call it.
+"""What is still to do between `nbdev-proc-nbs` and Quarto: `python pages/dress.py _proc` changes the processed folder in place. The stand-in (pages/preview.py) and the workflow of the docs both call it.
 
 - Every picture output gets an alt text. A cell that begins with `#| fig-alt: "..."` has said it itself; for the others it is put together from the cell's code: what kind of picture, the labels of its rows and
   columns, the prompts, the titles of its axes, and where none of these can be known, the sentence that stands before the cell.
 - The code of a cell marked `#| hide_input` is folded.
 - Saved HTML becomes raw HTML in Markdown. Quarto would take it for a widget's and load require.js and jQuery from another host.
 - Pictures from other hosts (badges) become plain links, so that a page asks nobody else for anything.
-- A link that nbdev put on a helper's name leads to its page in the reference, whose pages are made here too (tests/reference.py)."""
+- A link that nbdev put on a helper's name leads to its page in the reference, whose pages are made here too (pages/reference.py)."""
 import ast, html, json, re, sys
 from pathlib import Path
-import reference, write as w
+import course as w, reference
 
 SHOWS = {"labelled_grid": "Labelled pictures", "image_grid": "Pictures side by side", "filmstrip": "Film strip", "difference": "Two pictures and where they differ", "word_grid": "Picture with the attention of single words laid over it",
          "prompt_matrix": "Labelled pictures", "ablate": "Pictures with one thing changed at a time, and where they differ", "family_tree": "Family tree of pictures", "plot_schedules": "Chart of schedules over the frames", "sheet": "Labelled pictures",
@@ -133,7 +133,7 @@ def dress(nb, places):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or not (Path(sys.argv[1])/"_quarto.yml").exists(): raise SystemExit("python tests/dress.py FOLDER: the folder that nbdev-proc-nbs made, with _quarto.yml in it")
+    if len(sys.argv) != 2 or not (Path(sys.argv[1])/"_quarto.yml").exists(): raise SystemExit("python pages/dress.py FOLDER: the folder that nbdev-proc-nbs made, with _quarto.yml in it")
     folder = Path(sys.argv[1]).resolve()
     places = reference.places()
     for p in sorted(folder.glob("*.ipynb")):
