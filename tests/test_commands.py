@@ -230,14 +230,14 @@ def pictures(folder): return sorted(p for p in Path(folder).glob("*.png") if not
 def test_stopped_in_good_order(sd, tmp_path):
     "Ctrl-C and `kill` in mid-run: exit code 130, one line, every file whole; the next call does the rest."
     asked = {signal.SIGINT: ("sweep", "a fox", "--seed", "1-16", "--guidance", "3", "--batch-size", 2), signal.SIGTERM: ("dream", "a fox", "an owl", "--frames", 16, "--seed", 3, "--batch-size", 2)}
-    runs, end = {sig: start(*args, "--steps", 8, "--quiet", "--out", tmp_path/sig.name, cwd=tmp_path) for sig, args in asked.items()}, time.time() + 90
+    runs, end = {sig: start(*args, "--steps", 8, "--quiet", "--out", tmp_path/sig.name, cwd=tmp_path) for sig, args in asked.items()}, time.time() + 300
     waiting = {*runs}
     while waiting and time.time() < end:
         for sig in [*waiting]:
             if pictures(tmp_path/sig.name) or runs[sig].poll() is not None: runs[sig].send_signal(sig); waiting.remove(sig)
         time.sleep(.01)
     for sig, p in runs.items():
-        folder = tmp_path/sig.name; out, said = p.communicate(timeout=30); n = len(pictures(folder))
+        folder = tmp_path/sig.name; out, said = p.communicate(timeout=300); n = len(pictures(folder))
         assert p.returncode == 130, (p.returncode, said)
         kept = n + (sig is signal.SIGINT) # a sweep's file of jobs counts, too
         assert said == f"stopped; {kept} finished file{'s are' if kept > 1 else ' is'} kept in {folder}\n"
