@@ -11,6 +11,11 @@
     set: (key, value) => { try { Object.keys(value).length ? localStorage.setItem(key, JSON.stringify(value)) : localStorage.removeItem(key); } catch { /* then only while the page is open */ } },
   };
 
+  // A long name in a table may break behind its dots, dashes and strokes, so that the table fits. Nothing is put into what one copies.
+  function breakable() {
+    for (const e of main.querySelectorAll("td code, th")) for (const t of [...e.childNodes]) if (t.nodeType === 3 && /\S{13}/.test(t.data)) t.replaceWith(...t.data.split(/(?<=[_/.,=(](?=\w))/).flatMap((x, k) => k ? [make("wbr"), x] : [x]));
+  }
+
   // Recall: the folds of a question become buttons. The first choice counts; the other answers can still be opened, to read why.
   function recall() {
     const groups = new Map(), key = `sdcourse.recall.${page}`, questions = [];
@@ -150,5 +155,5 @@
     } catch { /* opened as a file: the table says the same */ }
   }
 
-  recall(); words(); map();
+  recall(); breakable(); words(); map();
 })();

@@ -75,16 +75,21 @@ def costs(res):
     def row(p):
         c = each.get(p.name)
         return (link(p), *(f"{c[k]:.0f}" for k in ("cpu", "seconds", "slowest_cell")), f"{c['training']:.0f}" if c["training"] >= .5 else "", gb(c["memory"])) if c else (link(p), *["not measured yet"] * 2, *[""] * 3)
-    head, right = ("lesson", "seconds of a core", "seconds", "longest cell, s", "training, s", "memory, GB"), (1, 2, 3, 4, 5)
+    head, right = ("", "core,&nbsp;s", "clock,&nbsp;s", "longest cell,&nbsp;s", "training,&nbsp;s", "memory,&nbsp;GB"), (1, 2, 3, 4, 5)
     rows = {name: [p for p in nbs if any(c["id"] != "setup" for c in code(p))] for name, nbs in in_parts().items()}
-    known = [each[p.name] for ps in rows.values() for p in ps if p.name in each]
-    cpu, most, dear = sum(c["cpu"] for c in known), max(c["memory"] for c in known), [p for p in (q for ps in rows.values() for q in ps) if p.name in each and each[p.name]["cpu"] > 60]
+    rows = {name: ps for name, ps in rows.items() if ps}; beside = {name for name in ("Workshop", "Back") if name in rows}
+    def known(names): return [p for n in rows if n in names for p in rows[n] if p.name in each]
+    def minutes(ps): return sum(each[p.name]["cpu"] for p in ps) / 60
+    lessons, others = known({*rows} - beside), known(beside)
+    most, dear = max(each[p.name]["memory"] for p in lessons + others), [p for p in lessons if each[p.name]["cpu"] > 60]
     load = f", load {a['load']} at the end" if a.get("load") else ""
-    text = f"""Each lesson below was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(known)} together take {cpu / 60:.0f} minutes of one core, so about {cpu / 120:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {f'{gb(most)} GB is the most memory that any of them had' if most else 'how much memory they need was not told'}. {len(dear)} take more than a minute: {', '.join(link(p) for p in dear)}."""
-    how = f"""**Seconds of a core** are the honest measure: what the processor worked, whatever else the machine did. **Seconds** are by the clock, and longer where other work ran beside. Starting Python and loading the libraries and the model, 5 s or so, is in both. **Training** is the time by the clock in the cells whose code trains something. **Memory** is the most that the notebook's process had, without programs that it starts.
+    text = f"""Each lesson was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(lessons)} together take {minutes(lessons):.0f} minutes of one core, so about {minutes(lessons) / 2:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {f'{gb(most)} GB is the most memory that any of them had' if most else 'how much memory they need was not told'}. {len(dear)} take more than a minute of a core: {', '.join(map(link, dear))}."""
+    aside = f"""## Beside the lessons\n\nNobody need run these to learn from the course: the notebooks that the package is made of, and the pages behind the lessons that have code. All {len(others)} together take {minutes(others):.0f} minutes of a core."""
+    how = f"""**Core** is the honest measure: the seconds that the processor worked, whatever else the machine did. **Clock** is the seconds by the clock, more where other work ran beside. Starting Python and loading the libraries and the model, 5 s or so, is in both. **Training** is the time by the clock in the cells whose code trains something. **Memory** is the most that the notebook's process had, without programs that it starts.
 
 Measured on {a['date']} on {a['cores']} cores ({a['processor']}){load}; Python {a['python']}, torch {a['torch']}, diffusers {a['diffusers']}, transformers {a['transformers']}. No lesson was run on a graphics card for this table, so it has no column for one: cells marked `#| gpu` are left out."""
-    return [("co_all", text), *((f"co_{k}", f"## {name}\n\n{table(head, [row(p) for p in rows[name]], right)}") for k, name in enumerate(rows) if rows[name]), ("co_how", f"## How it was measured\n\n{how}")]
+    def part(name): return f"{'###' if name in beside else '##'} {name}\n\n{table(head, [row(p) for p in rows[name]], right)}"
+    return [("co_all", text), *((f"co_{k}", part(n)) for k, n in enumerate(rows) if n not in beside), ("co_how", f"## How it was measured\n\n{how}"), ("co_beside", "\n\n".join([aside, *(part(n) for n in rows if n in beside)]))]
 
 
 # The package's face

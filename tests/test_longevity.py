@@ -145,6 +145,7 @@ def test_costs_are_those_that_were_measured():
     first = next(p for p in course.pages() if course.code(p)); last = [p for p in course.pages() if course.code(p)][-1]
     text = "\n".join(t for _, t in back.costs(res))
     assert f"{course.link(first)} | 51 | 70 | 9 | 31 | 0.61 |" in text and "2027-01-31" in text and "not measured yet" not in text
+    lessons, _, beside = text.partition("## Beside the lessons"); assert beside and not [p.name for p in course.pages() if course.code(p) and (f"({p.name})" in (lessons if course.part(p) > 7 else beside) or f"({p.name})" not in text)], "the workshop is no lesson"
     del res["each"][last.name]
     assert f"{course.link(last)} | not measured yet" in "\n".join(t for _, t in back.costs(res))
     assert "Nothing is measured yet" in back.costs({})[0][1]

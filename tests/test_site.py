@@ -8,9 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 import pytest, yaml
-import gallery, preview, reference
+import course, dress, gallery, preview, reference
 from test_browser import FLAGS, SHOTS, chromium, needs
-from course import BRANCH, NBS, REPO, ROOT, SITE
+from course import BRANCH, NBS, REPO, ROOT, SITE, read, source
 
 LOADS = {("img", "src"), ("script", "src"), ("iframe", "src"), ("source", "src"), ("source", "srcset"), ("img", "srcset"), ("video", "src"), ("video", "poster"), ("audio", "src"), ("embed", "src"), ("object", "data"), ("track", "src"), ("input", "src"), ("use", "href"), ("image", "href")}
 REL = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "manifest", "apple-touch-icon"}
@@ -90,7 +90,17 @@ def test_pictures_are_there_and_have_words(site):
     assert not bad, "\n".join(bad)
 
 
-def dress_kinds(): import dress; return {*dress.SHOWS.values(), "Picture", "Chart"}
+@pytest.mark.parametrize("nb", course.pages(), ids=lambda p: p.stem)
+def test_alt_texts_say_what_is_seen(nb):
+    "A picture whose code has no labels is described in its cell, by one who has looked at it; none leans on a heading or on the sentence beside it."
+    cells = read(nb)["cells"]; heads = {re.sub(r"[`*$]", "", h).strip() for c in cells if c["cell_type"] == "markdown" for h in re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", source(c))}
+    for k, text in dress.alts({"cells": cells}).items():
+        assert text, f"cell {cells[k]['id']} says nothing of its picture: begin it with `#| fig-alt: \"...\"`"
+        assert len(text) < 420 and not {*text.split("; ")[0].split(", ")} & heads, f"{cells[k]['id']}: {text}"
+        if own := dress.OWN.search(source(cells[k])): assert 20 <= len(text) <= 200 and not re.match(r"(?i)(an? )?(picture|image|photo|figure|chart) (of|that)\b", text), f"{cells[k]['id']}: {own[1]}"
+
+
+def dress_kinds(): return {*dress.SHOWS.values(), "Picture", "Chart"}
 
 
 def test_every_page_is_small(site):
@@ -214,3 +224,19 @@ def test_pages_in_a_browser(server):
                 context.close()
         browser.close()
     assert not bad, "\n".join(dict.fromkeys(bad))
+
+
+def test_every_page_fits(site, server):
+    "No table and no map scrolls sideways at the width of a desk; on a phone tables may, by themselves, but never the page."
+    needs(chromium(), "there is no Chromium or Chrome on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+    wide = "[...document.querySelectorAll('main table, main .idea-map-box')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => [e.innerText.slice(0, 60), e.scrollWidth - e.clientWidth])"
+    with sync_playwright() as pw:
+        browser = pw.chromium.launch(executable_path=chromium(), args=FLAGS); page = browser.new_page(); bad = []
+        for name in [n for n in site[1] if not n.startswith("reference-")] + sorted((n for n in site[1] if n.startswith("reference-")), key=len)[-5:]: # of the reference those with the longest titles
+            page.set_viewport_size(dict(width=1280, height=900)); page.goto(f"{server}/{name}", wait_until="domcontentloaded")
+            bad += [f"{name} at 1280: {t}" for t in page.evaluate(wide)]
+            page.set_viewport_size(dict(width=390, height=900))
+            if (over := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0: bad.append(f"{name} at 390: {over} too wide")
+        browser.close()
+    assert not bad, "\n".join(bad)
