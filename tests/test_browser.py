@@ -272,23 +272,31 @@ def ask_server(lab, what, method="GET"): return urllib.request.urlopen(urllib.re
 
 
 def test_playground_by_mouse_and_keyboard(browser, lab):
-    "The first explorer of the playground: a slider pulled, the same by its arrow key, a seed typed, a wrong one, and the button that keeps what was drawn."
+    "The first explorer of the playground: a slider pulled, the same by its arrow key, a seed typed, a wrong one while a picture is being drawn, and the button that keeps what was drawn."
     path, folder = "lessons/02_playground.ipynb", lab[2]/"lessons/playground"; cells = read(lab[2]/path)["cells"]; k = next(k for k, c in enumerate(cells) if "explore(words" in source(c))
     page = opened(browser, lab, path); cell = page.locator(".jp-Notebook .jp-Cell").nth(k)
     try:
         cell.scroll_into_view_if_needed(); cell.locator(".jp-Editor").first.click(); menu(page, "Run", "Run All Above Selected Cell"); page.keyboard.press("Escape"); cell.locator(".jp-InputArea-prompt").first.click(); page.keyboard.press("Control+Enter")
         img = cell.locator("img").first; img.wait_for(); seen = [picture(img)]
-        def another(what): seen.append(until(lambda: (p := picture(img)) not in seen and p, what)); shot(page, f"playground-{len(seen)}")
+        def drawn(): # the picture on the screen, once nothing is being drawn any more
+            now = picture(img)
+            for _ in range(5):
+                time.sleep(.1)
+                if "drawing" in cell.locator(".jp-Cell-outputWrapper").inner_text() or picture(img) != now: return None
+            return now
+        def another(what): seen.append(until(lambda: (p := drawn()) not in [None, *seen] and p, what)); shot(page, f"playground-{len(seen)}")
         def row(name): return cell.locator(".widget-inline-hbox", has=page.locator(".widget-label", has_text=re.compile(f"^{name}$")))
         guidance, seed, prompt = row("guidance scale"), row("seed").locator("input"), row("prompt").locator("input"); readout = guidance.locator(".widget-readout")
         drag(page, handle(guidance), 120); until(lambda: readout.inner_text() != "5", "the slider reads another number"); another("a picture at another guidance")
         at = readout.inner_text(); handle(guidance).focus(); page.keyboard.press("ArrowRight" if at != "15" else "ArrowLeft"); until(lambda: readout.inner_text() != at, "the arrow key moves the slider"); another("a picture one position further")
         seed.fill("18"); seed.press("Enter"); another("a picture from another seed")
         prompt.fill("an owl at night, pixel art style"); prompt.press("Enter"); another("a picture of other words")
-        seed.fill("-1"); seed.press("Enter"); cell.locator("summary", has_text="ValueError").wait_for(); said = cell.locator("summary").inner_text(); assert "seed" in said and "-1" in said, said; until(lambda: pixels(img).getpixel((40, 20)) == (238, 238, 238), "a grey field, not the last picture"); shot(page, "playground-wrong")
+        prompt.fill("a castle on green grass, 3d render style"); prompt.press("Enter"); seed.fill("-1"); seed.press("Enter") # while the castle is being drawn, perhaps in another thread of the kernel
+        cell.locator("summary", has_text="ValueError").wait_for(); time.sleep(2); said = cell.locator("summary").inner_text(); assert "seed" in said and "-1" in said, said # and it stays
+        assert pixels(img).getpixel((40, 20)) == (238, 238, 238); shot(page, "playground-wrong") # a grey field, not the last picture
         cell.get_by_role("button", name="Keep it").click(); cell.get_by_text("there is no picture yet").wait_for(); assert not folder.exists()
-        seed.fill("18"); seed.press("Enter"); until(lambda: not cell.locator("summary").count() and picture(img) == seen[-1], "the picture before the wrong seed")
-        cell.get_by_role("button", name="Keep it").click(); cell.get_by_text("kept as").wait_for(); shot(page, "playground-kept"); assert [p.name for p in folder.iterdir()] == ["an-owl-at-night-pixel-art-style-18.png"]
+        seed.fill("18"); seed.press("Enter"); another("the castle"); assert not cell.locator("summary").count()
+        cell.get_by_role("button", name="Keep it").click(); cell.get_by_text("kept as").wait_for(); shot(page, "playground-kept"); assert [p.name for p in folder.iterdir()] == ["a-castle-on-green-grass-3d-render-style-18.png"]
         assert not page.complaints
     finally: page.close(); end_kernel(lab, path)
 
