@@ -240,11 +240,11 @@ def run_to_the_end(page, file, seconds):
 
 
 def shown(page, cells):
-    "Look at each cell that shows a widget: no message stands in its place. How many there were."
+    "Look at each cell that shows a widget: no message stands in its place (a progress bar that has done its work is hidden). How many there were."
     with_widgets = [k for k, c in enumerate(cells) for o in c.get("outputs", []) if WIDGET in o.get("data", {})]
     for k in with_widgets:
         cell = page.locator(".jp-Notebook .jp-Cell").nth(k); cell.scroll_into_view_if_needed(); out = cell.locator(".jp-Cell-outputWrapper")
-        until(lambda: not BROKEN.search(out.inner_text()) and out.locator("img, canvas, video, input, button, .widget-html").count(), f"cell {k} shows its widget: {out.inner_html()[:1500]}")
+        until(lambda: not BROKEN.search(out.inner_text()) and out.locator("img, canvas, video, input, button, .widget-html, .lm-mod-hidden").count(), f"cell {k} shows its widget: {out.inner_html()[:1500]}")
     return len(with_widgets)
 
 
