@@ -13,7 +13,7 @@ from sdcourse.core import generators
 from sdcourse.generate import txt2img
 from sdcourse.models import load
 from sdcourse.sweeps import sweep
-from bench import dream, parts, report
+from bench import dream, newcomer, parts, report
 
 HERE = Path(__file__).resolve().parent
 PROMPT, STEPS = "a red fox in the snow, 3d render style", 25
@@ -86,9 +86,9 @@ def draw(pipe, n): return txt2img(pipe, PROMPT, n=n, seed=18, num_inference_step
 
 # what is measured: a function of the pipeline and the number of turns, with a result for JSON. The first are measured for each number of threads
 MEASURES = {**{a.name: lambda pipe, turns, a=a: measure(a, pipe, turns) for a in ARMS}, "unet_rows": unet_rows, "overhead": lambda pipe, turns: parts.overhead(pipe, dict(plain=plain_one, ours=one), turns),
-            "profile": lambda pipe, turns: parts.profile(pipe, draw, turns), "start": lambda pipe, turns: parts.start(turns), "memory_frames": lambda pipe, turns: parts.memory_frames(FILMS, min(turns, 5)), "memory_batch": lambda pipe, turns: parts.memory_batch(), "lessons": lambda pipe, turns: parts.lessons(COSTS), "guards": lambda pipe, turns: parts.guards(*GUARDS)}
+            "profile": lambda pipe, turns: parts.profile(pipe, draw, turns), "start": lambda pipe, turns: parts.start(turns), "memory_frames": lambda pipe, turns: parts.memory_frames(FILMS, min(turns, 5)), "memory_batch": lambda pipe, turns: parts.memory_batch(), "lessons": lambda pipe, turns: parts.lessons(COSTS), "guards": lambda pipe, turns: parts.guards(*GUARDS), "newcomer": lambda pipe, turns: newcomer.newcomer(QUICK)}
 THREADED = (*(a.name for a in ARMS), "unet_rows") # the others count seconds of a core, on one thread, or have processes of their own
-FILMS, COSTS, GUARDS = (24, 480), None, (500, 200) # frames; a file; mutated files and kills
+FILMS, COSTS, GUARDS, QUICK = (24, 480), None, (500, 200), False # frames; a file; mutated files and kills; a newcomer in this environment
 
 
 def machine(turns):
@@ -97,7 +97,7 @@ def machine(turns):
 
 
 def main():
-    global STEPS, FILMS, COSTS, GUARDS
+    global STEPS, FILMS, COSTS, GUARDS, QUICK
     p = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     p.add_argument("--only", nargs="+", metavar="NAME", default=list(MEASURES), help=f"what to measure, of {', '.join(MEASURES)}")
     p.add_argument("--turns", type=int, default=9, help="turns of each arm")
@@ -106,7 +106,7 @@ def main():
     p.add_argument("--costs", help="the cost table of a run of all tests, where it is not in .pytest_cache")
     args = p.parse_args(); turns = 2 if args.quick else args.turns; COSTS = args.costs
     if unknown := {*args.only} - {*MEASURES}: p.error(f"nothing is called {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
-    if args.quick: STEPS = dream.STEPS = 3; dream.FRAMES = 5; FILMS = (8, 40); GUARDS = (40, 0)
+    if args.quick: STEPS = dream.STEPS = 3; dream.FRAMES = 5; FILMS = (8, 40); GUARDS = (40, 0); QUICK = True
     pipe = load("pocket", device="cpu"); pipe.set_progress_bar_config(disable=True); file = HERE/"results.json"
     for name in args.only:
         for n in args.threads if name in THREADED else (1,):

@@ -30,7 +30,7 @@ def load_icons(
     "Read captioned icons. Raises `FileNotFoundError` for a missing file and `ValueError` for an unknown style, split, group or subject, with the nearest right name."
     from pathlib import Path
     import pyarrow.parquet as pq
-    if not Path(path).is_file(): raise FileNotFoundError(f"no file {path}: expected the captioned icons (icons.parquet)")
+    if not Path(path).is_file(): raise FileNotFoundError(f"no file {path}: expected the captioned icons (icons.parquet), which are in the folder data/ of the repository and not in the package")
     table = pq.read_table(path)
     for column, wanted in (("style", styles), ("split", [split] if split else []), ("subgroup", groups or []), ("subject", subjects or [])):
         known = sorted(set(table[column].to_pylist()))

@@ -9,7 +9,7 @@ __all__ = ['SIDE', 'scrub', 'explore_guidance', 'explore_steps', 'explore_streng
            'explore', 'explore_sketch']
 
 # %% ../nbs/18_explore.ipynb #bb3ed56b
-import html, inspect, traceback
+import html, inspect, threading, traceback
 from fastcore.meta import delegates
 from functools import lru_cache
 from PIL import Image, ImageDraw
@@ -41,6 +41,7 @@ def _explorer_class():
         "Controls, and the picture that belongs to them."
         def __init__(self, draw, controls, *, zoom=None, above=(), beside=(), below=None, still=None):
             self.draw, self.controls, self.zoom, self.picture, self.error, self.make_still = draw, controls, zoom, None, None, still
+            self.turn, self.moves = threading.RLock(), 0
             self.screen, self.caption = W.Image(format="png"), W.HTML(layout=W.Layout(max_width="640px"))
             self.show(first=True) # what is wrong from the start is an ordinary error of this cell
             for c in controls.values(): c.observe(self.show, "value")
@@ -53,14 +54,17 @@ def _explorer_class():
 
         def show(self, change=None, first=False):
             "Make the picture fit the controls."
-            if not first: self.caption.value = "<i>drawing ...</i>" # the browser has it while the picture is being made
-            try: self.picture, said = self.draw(**self.setting); big, said, self.error = _zoomed(self.picture, self.zoom), html.escape(said or ""), None
-            except Exception as e:
-                self.picture, self.error = None, e
-                if first or not has_kernel(): raise
-                big, said = _failed(e, (int(self.screen.width), int(self.screen.height)))
-            except BaseException: self.caption.value = "<i>stopped</i>"; raise
-            self.screen.width, self.screen.height, self.screen.value, self.caption.value = str(big.width), str(big.height), png_bytes(big), said
+            self.moves += 1; move = self.moves
+            with self.turn: # JupyterLab may tell of two controls in two threads: one is drawn after the other
+                if move != self.moves: return # a later move waits, and will read all controls
+                if not first: self.caption.value = "<i>drawing ...</i>" # the browser has it while the picture is being made
+                try: self.picture, said = self.draw(**self.setting); big, said, self.error = _zoomed(self.picture, self.zoom), html.escape(said or ""), None
+                except Exception as e:
+                    self.picture, self.error = None, e
+                    if first or not has_kernel(): raise
+                    big, said = _failed(e, (int(self.screen.width), int(self.screen.height)))
+                except BaseException: self.caption.value = "<i>stopped</i>"; raise
+                self.screen.width, self.screen.height, self.screen.value, self.caption.value = str(big.width), str(big.height), png_bytes(big), said
 
         def still(self):
             "A grid of what the controls would show, for a page without a kernel."

@@ -1,6 +1,6 @@
 """The measuring itself: its page is fresh and judges rightly, its script for graphics cards runs, its clocks add up; and what is promised about work that is not done twice.
 
-Seen red: by a results.json with another number, a figure of another profile, `_predict` that runs both passes, `_draw` without its `dict.fromkeys`, `load` without its `finally`."""
+Seen red: by a results.json with another number, a figure of another profile, `_predict` that runs both passes, `_draw` without its `dict.fromkeys`, `load` without its `finally`, a README without its clone, a blank in place of the solution."""
 import gc, json, sys
 import pytest, torch
 from conftest import run
@@ -71,6 +71,23 @@ def test_graphics_card_script_runs():
     lines = [l for l in out.splitlines() if l.startswith("{'dtype'")]
     assert len(lines) >= 9 and any("'compile': 'default'" in l and "'ms'" in l for l in lines) and any("'channels_last': True" in l for l in lines) and "# Stable Diffusion 1.x on a graphics card" in out and "beside diffusers' pipeline" in out
     assert before == {p.name: p.read_bytes() for p in (ROOT/"bench").glob("gpu.*")}, "a try writes nothing"
+
+
+# A newcomer's path
+
+def test_the_readmes_commands_are_walked():
+    from bench.newcomer import commands
+    text = (ROOT/"README.md").read_text("utf-8"); draw, lab = commands(text)
+    assert [c.split()[0] for c in draw] == ["python3", ".venv/bin/pip", ".venv/bin/sdcourse"] and "txt2img" in draw[-1] and [c.split()[0] for c in lab] == [".venv/bin/pip", ".venv/bin/sdcourse"] and "[lab]" in lab[0]
+    for gone in ("git clone", "sdcourse lab"):
+        with pytest.raises(ValueError, match="README"): commands(text.replace(gone, "gone"))
+
+
+def test_the_first_exercise_is_solved_in_a_kernel(tmp_path):
+    "The script that a newcomer's environment runs, without the lesson before the exercise: the check refuses the blank and accepts the solution."
+    from bench import newcomer
+    (tmp_path/"solve.py").write_text(newcomer.SOLVE); said = run(sys.executable, tmp_path/"solve.py", ROOT/"nbs"/f"{newcomer.LESSON}.ipynb", newcomer.LESSON, "exercise", tmp_path)
+    got = json.loads(said.rsplit("@", 1)[1]); assert got["cells"] == 2 and got["lesson"] > 0 < got["check"] and got["title"]
 
 
 # No work twice

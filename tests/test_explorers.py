@@ -98,7 +98,7 @@ def browser():
 class Reader:
     "Somebody with a page open; `errors` is what went wrong."
     def __init__(self, browser, url, **kw):
-        self.context = browser.new_context(**kw); self.page = p = self.context.new_page(); p.set_default_timeout(10_000); self.errors = []
+        self.context = browser.new_context(**kw); self.page = p = self.context.new_page(); p.set_default_timeout(60_000); self.errors = []
         p.on("console", lambda m: m.type in ("error", "warning") and self.errors.append(m.text)); p.on("pageerror", lambda e: self.errors.append(str(e)))
         p.on("requestfailed", lambda r: self.errors.append(f"failed: {r.url}")); p.on("response", lambda r: r.status >= 400 and self.errors.append(f"{r.status}: {r.url}"))
         p.on("request", lambda r: r.url.startswith((url.rsplit("/", 1)[0], "data:")) or self.errors.append(f"asked elsewhere: {r.url}"))

@@ -142,28 +142,44 @@ def test_command_line_is_light(): python("import sys, sdcourse.cli; heavy = {'to
 
 # Exports
 
-@per_module
-def test_exports_alone_and_documented(mod):
-    "In a fresh process: the module imports, has all that it lists, the package hands the same things out, and each has a one-line docstring and a word for each parameter."
-    bad = json.loads(python("""import inspect, json, sys
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    "{module: what is wrong with its exports}, each imported in a process of its own, which forks from one that has torch and diffusers and nothing of the course."
+    out = tmp_path_factory.mktemp("alone")
+    python("""import inspect, json, os, sys, traceback
 from importlib import import_module
-mod = import_module(sys.argv[1]); bad = []
-def keywords(o): return [p.name for p in inspect.signature(o).parameters.values() if p.kind == p.VAR_KEYWORD] # docments does not see the comments on these
-import sdcourse
+from pathlib import Path
+sys.path.insert(0, sys.argv[1]); import warm
 from fastcore.docments import docments
-for n in mod.__all__:
-    o = getattr(mod, n)
-    if not (inspect.isfunction(inspect.unwrap(o)) or inspect.isclass(o)): continue
-    if getattr(sdcourse, n, None) is not o and "." not in sys.argv[1].removeprefix("sdcourse."): bad.append(f"sdcourse.{n} is not {sys.argv[1]}.{n}")
-    doc = (o.__doc__ or "").strip()
-    if not doc or doc.startswith(f"{n}("): bad.append(f"{n} has no docstring"); continue
-    if not doc.splitlines()[0].rstrip().endswith((".", ":", ";", "!", "?")): bad.append(f"the docstring of {n} does not begin with a line that is a sentence: {doc.splitlines()[0]!r}")
-    if inspect.isclass(o) and "__init__" not in vars(o): continue
-    try: docs = docments(inspect.unwrap(o), full=True)
-    except Exception as e: bad.append(f"{n}: {e!r}"); continue
-    bad += [f"{n}({p}) is not documented" for p, d in docs.items() if p not in ("self", "cls", "return", *keywords(o)) and not d.docment]
-print(json.dumps(bad))""", f"sdcourse.{name(mod)}").splitlines()[-1])
-    assert not bad, "\n".join(bad)
+def keywords(o): return [p.name for p in inspect.signature(o).parameters.values() if p.kind == p.VAR_KEYWORD] # docments does not see the comments on these
+def wrong(name):
+    mod = import_module(name); import sdcourse; bad = []
+    for n in mod.__all__:
+        o = getattr(mod, n)
+        if not (inspect.isfunction(inspect.unwrap(o)) or inspect.isclass(o)): continue
+        if getattr(sdcourse, n, None) is not o and "." not in name.removeprefix("sdcourse."): bad.append(f"sdcourse.{n} is not {name}.{n}")
+        doc = (o.__doc__ or "").strip()
+        if not doc or doc.startswith(f"{n}("): bad.append(f"{n} has no docstring"); continue
+        if not doc.splitlines()[0].rstrip().endswith((".", ":", ";", "!", "?")): bad.append(f"the docstring of {n} does not begin with a line that is a sentence: {doc.splitlines()[0]!r}")
+        if inspect.isclass(o) and "__init__" not in vars(o): continue
+        try: docs = docments(inspect.unwrap(o), full=True)
+        except Exception as e: bad.append(f"{n}: {e!r}"); continue
+        bad += [f"{n}({p}) is not documented" for p, d in docs.items() if p not in ("self", "cls", "return", *keywords(o)) and not d.docment]
+    return bad
+assert not any(m.split(".")[0] == "sdcourse" for m in sys.modules)
+for name in sys.argv[3:]:
+    if not (pid := os.fork()):
+        try: bad = wrong(name)
+        except BaseException: bad = [traceback.format_exc()]
+        Path(sys.argv[2], name).write_text(json.dumps(bad)); os._exit(0)
+    os.waitpid(pid, 0)""", ROOT/"tests", out, *[f"sdcourse.{name(p)}" for p in MODULES])
+    return {p.name: json.loads(p.read_text()) for p in out.iterdir()}
+
+
+@per_module
+def test_exports_alone_and_documented(mod, alone):
+    "In a fresh process: the module imports, has all that it lists, the package hands the same things out, and each has a one-line docstring and a word for each parameter."
+    assert not (bad := alone[f"sdcourse.{name(mod)}"]), "\n".join(bad)
 
 
 def test_names_are_unambiguous():

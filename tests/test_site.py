@@ -209,7 +209,7 @@ def test_pages_in_a_browser(server):
             for scheme in ("light", "dark"):
                 context = browser.new_context(viewport=dict(width=width, height=900), color_scheme=scheme); page = context.new_page()
                 page.on("console", lambda m: bad.append(f"{page.url}: {m.text}") if m.type in ("error", "warning") else None)
-                page.on("pageerror", lambda e: bad.append(f"{page.url}: {e}")); page.on("requestfailed", lambda r: bad.append(f"{page.url}: failed {r.url}") if r.failure != "net::ERR_ABORTED" else None) # a page's icon, when the next page is asked for before it has come
+                page.on("pageerror", lambda e: bad.append(f"{page.url}: {e}")); page.on("requestfailed", lambda r: bad.append(f"{page.url}: {r.failure} {r.url}") if r.failure != "net::ERR_ABORTED" else None) # aborted: the page was left before its last picture had come
                 page.on("response", lambda r: bad.append(f"{page.url}: {r.status} {r.url}") if r.status >= 400 else None)
                 page.on("request", lambda r: bad.append(f"{page.url}: asks {r.url}") if not r.url.startswith((server, "data:", "blob:")) else None)
                 for kind in KINDS:
