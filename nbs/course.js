@@ -11,9 +11,10 @@
     set: (key, value) => { try { Object.keys(value).length ? localStorage.setItem(key, JSON.stringify(value)) : localStorage.removeItem(key); } catch { /* then only while the page is open */ } },
   };
 
-  // A long name in a table may break behind its dots, dashes and strokes, so that the table fits. Nothing is put into what one copies.
+  // Where a table is too wide for its place, long names in it may break behind their dots, dashes and strokes. Nothing is put into what one copies.
   function breakable() {
-    for (const e of main.querySelectorAll("td code, th")) for (const t of [...e.childNodes]) if (t.nodeType === 3 && /\S{13}/.test(t.data)) t.replaceWith(...t.data.split(/(?<=[_/.,=(](?=\w))/).flatMap((x, k) => k ? [make("wbr"), x] : [x]));
+    for (const table of main.querySelectorAll("table")) if (table.scrollWidth > table.clientWidth) for (const e of table.querySelectorAll("td code, th"))
+      for (const t of [...e.childNodes]) if (t.nodeType === 3 && /\S{13}/.test(t.data)) t.replaceWith(...t.data.split(/(?<=[_/.,=(](?=\w))/).flatMap((x, k) => k ? [make("wbr"), x] : [x]));
   }
 
   // Recall: the folds of a question become buttons. The first choice counts; the other answers can still be opened, to read why.

@@ -35,7 +35,7 @@ def entry(r):
     "A row of the page."
     says = re.sub(r"\s+", " ", r.get("says", "").replace("`", "")).strip()
     said = f", `{says.rstrip(':')}`" if says else ""; today = TODAY[r["today"]].replace("**", ""); today = f"**{today[0].upper()}{today[1:]}**"
-    return f"### {r['what']}\n\n```python\n# then: {TODAY[r['today']].strip('*')}\n{r['old'].strip()}\n\n# now\n{r['new'].strip()}\n```\n\n{today}{said}. {r['why']}"
+    return f"### {r['what'][0].upper()}{r['what'][1:]}\n\n```python\n# then: {TODAY[r['today']].strip('*')}\n{r['old'].strip()}\n\n# now\n{r['new'].strip()}\n```\n\n{today}{said}. {r['why']}"
 
 
 # Models

@@ -368,6 +368,7 @@ def glossary(
     def code(t): return f"`{t.code}`" if t.code else ""
     def symbol(t): return f"${cell(t.symbol)}$" if t.symbol else ""
     def home(t): return f"[{titles[t.lesson]}]({t.lesson}.ipynb)"
-    words = [f'| <span id="{t.anchor}">{cell(t.word)}</span> | {cell(t.meaning)} | {symbol(t)} | {code(t)} | {cell(t.shape)} | {home(t)} |' for t in sorted(terms, key=lambda t: t.word.lower())]
+    def names(t): return ": ".join(filter(None, (", ".join(filter(None, (symbol(t), code(t)))), cell(t.shape))))
+    words = [f'| <span id="{t.anchor}">{cell(t.word)}</span> | {cell(t.meaning)} | {names(t)} | {home(t)} |' for t in sorted(terms, key=lambda t: t.word.lower())]
     signs = [f"| {symbol(t)} | {code(t)} | {cell(t.word)} | {cell(t.shape)} | {home(t)} |" for t in terms if t.symbol]
-    return "\n".join(["## Symbols", "", "| symbol | in code | word | shape | first in |", "|---|---|---|---|---|", *signs, "", "## Words", "", "| word | meaning | symbol | in code | shape | first in |", "|---|---|---|---|---|---|", *words])
+    return "\n".join(["## Symbols", "", "| symbol | in code | word | shape | first in |", "|---|---|---|---|---|", *signs, "", "## Words", "", "| word | meaning | symbol, code: shape | first in |", "|---|---|---|---|", *words])
