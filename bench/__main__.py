@@ -1,7 +1,7 @@
 """Every number that a CPU can measure, beside plain diffusers: `python -m bench` from the top of the repository, `python -m bench --only sweep8 start` for some.
 
 Both arms of a comparison run in this process and take turns; a ratio is plain seconds over ours, one for each turn. Pictures are compared value by value.
-Results go to bench/results.json, with the machine and its load beside each; `python tests/write.py` makes nbs/91_speed.ipynb of them. To add a comparison, append an `Arm` to `ARMS`; to add another number, a function to `MEASURES`."""
+Results go to bench/results.json, with the machine and its load beside each; `python pages/write.py` makes nbs/91_speed.ipynb of them. To add a comparison, append an `Arm` to `ARMS`; to add another number, a function to `MEASURES`."""
 import argparse, gc, json, os, platform, statistics, sys, time
 from collections.abc import Callable
 from pathlib import Path
@@ -121,7 +121,7 @@ def main():
             else: results[name] = row
             file.write_text(json.dumps({k: results[k] for k in MEASURES if k in results}, indent=1) + "\n", "utf-8")
             if name == "profile": parts.figure(row, report.FIGURE)
-    print("nothing was written" if args.quick else "now run: python tests/write.py")
+    print("nothing was written" if args.quick else "now run: python pages/write.py")
 
 
 if __name__ == "__main__": main()

@@ -169,7 +169,7 @@ def main():
     if not a.tiny and not torch.accelerator.is_available(): p.error("torch finds no graphics card on this machine; `--tiny` tries the script itself")
     res = run("cpu" if a.tiny else str(torch.accelerator.current_accelerator()), a.tiny, a.minutes); text = report(res)
     if a.tiny: print(text)
-    else: (HERE/"gpu.json").write_text(json.dumps(res, indent=1) + "\n", "utf-8"); (HERE/"gpu.md").write_text(text, "utf-8"); print("now run: python tests/write.py")
+    else: (HERE/"gpu.json").write_text(json.dumps(res, indent=1) + "\n", "utf-8"); (HERE/"gpu.md").write_text(text, "utf-8"); print("now run: python pages/write.py")
 
 
 if __name__ == "__main__": main()

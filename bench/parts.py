@@ -202,5 +202,5 @@ def lessons(file=None):
     sys.path.insert(0, str(ROOT/"tests"))
     from conftest import TRAINING
     def slowest(names): return max(((n, costs[n]["slowest_cell"]) for n in names), key=lambda p: p[1], default=("none", 0))
-    return dict(about=left["about"], each={n: costs[n] for n in sorted(costs) if n in known}, lessons=len(costs), seconds=sum(c["seconds"] for c in costs.values()), cpu=sum(c["cpu"] for c in costs.values()), training_cpu=sum(c["cpu"] for n, c in costs.items() if n in TRAINING),
+    return dict(about=left["about"], each={n: costs[n] for n in sorted(costs) if n in known}, lessons=len(costs), seconds=sum(c["seconds"] for c in costs.values()), cpu=sum(c["cpu"] for c in costs.values()), imports=sum(c["imports"] for c in costs.values()), training_cpu=sum(c["cpu"] for n, c in costs.items() if n in TRAINING),
                 slowest_cell=dict(ordinary=slowest([n for n in costs if n not in TRAINING]), training=slowest([n for n in costs if n in TRAINING])))

@@ -1,5 +1,5 @@
 // The pages' own script: recall questions that mark themselves, and words that say what they mean.
-// It asks nobody for anything; without it the answers fold open and the words are plain words. The words are in words.js, which tests/write.py makes.
+// It asks nobody for anything; without it the answers fold open and the words are plain words. The words are in words.js, which pages/write.py makes.
 (() => {
   "use strict";
   const main = document.querySelector("main") || document.body;
@@ -10,6 +10,11 @@
     get: key => { try { return JSON.parse(localStorage.getItem(key)) || {}; } catch { return {}; } },
     set: (key, value) => { try { Object.keys(value).length ? localStorage.setItem(key, JSON.stringify(value)) : localStorage.removeItem(key); } catch { /* then only while the page is open */ } },
   };
+
+  // A long name in a table may break behind its dots, dashes and strokes, so that the table fits. Nothing is put into what one copies.
+  function breakable() {
+    for (const e of main.querySelectorAll("td code, th")) for (const t of [...e.childNodes]) if (t.nodeType === 3 && /\S{13}/.test(t.data)) t.replaceWith(...t.data.split(/(?<=[_/.,=(](?=\w))/).flatMap((x, k) => k ? [make("wbr"), x] : [x]));
+  }
 
   // Recall: the folds of a question become buttons. The first choice counts; the other answers can still be opened, to read why.
   function recall() {
@@ -150,5 +155,5 @@
     } catch { /* opened as a file: the table says the same */ }
   }
 
-  recall(); words(); map();
+  recall(); breakable(); words(); map();
 })();

@@ -1,4 +1,4 @@
-// made by tests/write.py
+// made by pages/write.py
 window.sdcourse = {"lessons":["first","quickstart","playground","play","prompts","sweeps","negative","img2img","chains","inpaint","dream","animate","explore","replay","text","latents","guidance","sampling","txt2img","schedulers","attention","steering","plane","schedules","ddpm","attention_by_hand","unet","clip","vae","together","bugs","creatures","trainer","text_to_creature","lora","inversion","dreambooth","measure","train_judge"],"parts":[0,0,0,0,1,1,1,1,1,1,1,1,1,1,2,2,2,2,2,2,2,2,3,3,3,3,3,3,3,3,3,4,4,4,4,4,4,5,5],"words":[
 {"word":"prompt matrix","meaning":"Every combination of a prompt's alternatives, drawn with one seed and shown as a labelled grid.","spellings":["prompt matrix","prompt matrixes"],"href":"glossary.html#w-prompt-matrix","lesson":"prompts","title":"Prompts"},
 {"word":"ablation","meaning":"Leaving one thing out, or changing it, with all else equal, to see what it did.","spellings":["ablation","ablations"],"href":"glossary.html#w-ablation","lesson":"prompts","title":"Prompts"},

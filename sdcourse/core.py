@@ -7,8 +7,9 @@ Docs: https://sdcourse.github.io/sdcourse/core.html.md"""
 # %% auto #0
 __all__ = ['RENAMED', 'SUFFIXES', 'FORMATS', 'nearest', 'strict', 'shorten', 'check_whole', 'check_number', 'check_tensor',
            'pick_seeds', 'generators', 'best_device', 'best_dtype', 'check_device', 'read_picture', 'picture_size',
-           'to_rgb', 'as_seen', 'to_rgbs', 'to_tensor', 'to_pil', 'check_finite', 'to_mask', 'atomic', 'atomic_folder',
-           'tidy', 'free_path', 'write_manifest', 'slug', 'out_of_memory', 'Room', 'clear_memory', 'in_turn', 'keeping']
+           'to_rgb', 'as_seen', 'to_rgbs', 'to_tensor', 'to_pil', 'check_finite', 'placed', 'to_mask', 'atomic',
+           'atomic_folder', 'tidy', 'free_path', 'write_manifest', 'slug', 'out_of_memory', 'Room', 'clear_memory',
+           'in_turn', 'keeping']
 
 # %% ../nbs/80_core.ipynb #5bd65155
 import ctypes, difflib, errno, hashlib, inspect, io, json, math, operator, os, platform, re, secrets, shutil, tempfile, threading, time, warnings, weakref
@@ -424,10 +425,22 @@ def check_finite(
 ): # `x`
     "Raise `FloatingPointError` for NaN and inf, with place, rows, number type and remedy."
     import torch
-    ok = torch.isfinite(x)
-    if ok.all(): return x
+    if math.isfinite(x.detach().sum().item()): return x # one pass; a sum may run over where no number has
+    if (ok := torch.isfinite(x)).all(): return x
     bad = [int(k if rows is None else rows[k]) for k in (~ok).flatten(1).any(1).nonzero().flatten()]
     raise FloatingPointError(f"NaN or inf {where} for {what} {', '.join(map(str, bad[:8]))}{' and others' if len(bad) > 8 else ''}, in {x.dtype}. {half if x.dtype.itemsize < 4 else full}")
+
+
+def placed(
+    net, # a network of diffusers
+) -> dict: # device and dtype, as `tensor.to(**placed(net))` takes them
+    "Where a network computes, and in which numbers: its `device` and `dtype`, without diffusers' walks for each where neither is changed by a hook."
+    nets = [net]
+    for m in nets:
+        if hasattr(m, "_diffusers_hook"): return dict(device=net.device, dtype=net.dtype) # offloaded in groups, or kept in smaller numbers than it computes in
+        nets += filter(None, m._modules.values())
+    p = next(net.parameters())
+    return dict(device=p.device, dtype=p.dtype)
 
 # %% ../nbs/80_core.ipynb #e81b6a30
 def to_mask(

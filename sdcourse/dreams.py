@@ -47,7 +47,7 @@ def slerp(
 # %% ../nbs/16_dream.ipynb #76db5395
 import numpy as np
 from types import SimpleNamespace
-from .core import check_number, check_tensor, check_whole, generators, pick_seeds, strict, tidy
+from .core import check_number, check_tensor, check_whole, generators, pick_seeds, placed, strict, tidy
 from .generate import _check_setting, _draw, _factor, _interval, _latents, _model
 from .guidance import check_scale
 from .latents import check_size, seeded_noise
@@ -122,7 +122,7 @@ def _walk(pipe, prompts, *, seed, frames, loop, orbit, constant_speed, position,
     else: seeds = pick_seeds(seed) * W
     closed = loop or orbit is not None; length = W if closed else W - 1
     h, w = check_size(pipe, height, width); px = dict(height=h * _factor(pipe), width=w * _factor(pipe))
-    text, uncond = (embed(pipe, t) if e is None else e.to(pipe.device, pipe.unet.dtype) for t, e in ((words, prompt_embeds), (negatives, negative_prompt_embeds)))
+    text, uncond = (embed(pipe, t) if e is None else e.to(**placed(pipe.unet)) for t, e in ((words, prompt_embeds), (negatives, negative_prompt_embeds)))
     noise = seeded_noise(pipe, seeds, **px) if latents is None else _latents(pipe, latents, W, h, w) # (W, 4, h, w)
     gen = generators(seeds[:1])[0]; first = [seeded_noise(pipe, [gen], **px) for _ in range(3 if orbit else 1)] # `gen` stands where a frame's own steps go on
     grades = torch.tensor(many or [float(check_scale(scale, 1)[0])], dtype=torch.float64)

@@ -9,12 +9,12 @@ __all__ = ['txt2img']
 
 # %% ../nbs/24_txt2img.ipynb #50aa433a
 import inspect, torch, warnings
-from .core import check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, shorten, strict
+from .core import check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, placed, shorten, strict
 from .guidance import check_scale
 from .latents import _noise, check_size, decode
 from .models import get_scheduler, suits
 from .record import added_to, fingerprint, machine_of, stamp
-from .sampling import _check_eta, denoise
+from .sampling import _begin, _check_eta
 from .text import _prompts, embed
 
 
@@ -67,7 +67,7 @@ def _drawn(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_infere
     scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
     begin, end = _interval(guidance_interval); on = check_scale(scale, total); sched = get_scheduler(pipe, scheduler); _check_eta(sched, eta)
     if any(negatives) and negative_prompt_embeds is None and (on == 1).all(): warnings.warn("negative_prompt has no effect at guidance_scale=1, where only the prompt is read: give a scale above 1", stacklevel=4)
-    like = dict(device=pipe.device, dtype=pipe.unet.dtype) # once: diffusers walks through all modules for each of these
+    like = placed(pipe.unet)
     def rows(embeds, texts, name):
         if embeds is None: once = list(dict.fromkeys(texts)); embeds = embed(pipe, once); embeds = embeds if len(once) == len(texts) else embeds[[once.index(t) for t in texts]] # a prompt for several pictures is read once
         check_tensor(name, embeds, ([1, len(prompts)], "77", pipe.unet.config.cross_attention_dim), hint="one row for each prompt, as embed(pipe, prompt) makes it")
@@ -80,8 +80,7 @@ def _drawn(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_infere
     sched.set_timesteps(steps)
     if (begin, end) == (0, 1): g = on
     else: g = lambda i, t: on if begin <= i / len(sched.timesteps) < end else torch.ones_like(on)
-    run = denoise(pipe, noise, text, uncond, guidance_scale=g, guidance_rescale=guidance_rescale, num_inference_steps=steps, scheduler=scheduler, generators=gens, eta=eta, start=start, init=init, mask=mask,
-                  extra=extra, batch_size=None if batch_size is None else 2 * batch_size, before=before, after=after)
+    run = _begin(pipe, sched, noise, text, uncond, g, guidance_rescale, steps, gens, eta, start, init, mask, extra, None if batch_size is None else 2 * batch_size, before, after, look=after is not None)
     if progress:
         from tqdm.auto import tqdm
         run = tqdm(run, total=len(sched.timesteps) - (start if isinstance(start, int) else min(start)) * getattr(sched, "order", 1), desc=f"{total} picture{'s' * (total > 1)}", leave=False)
@@ -152,7 +151,7 @@ def _interval(interval):
 
 def _latents(pipe, latents, total, h, w):
     "The noise that was given, one row for each picture."
-    return check_tensor("latents", latents, ([1, total], pipe.vae.config.latent_channels, h, w)).to(pipe.device, pipe.unet.dtype).expand(total, -1, -1, -1)
+    return check_tensor("latents", latents, ([1, total], pipe.vae.config.latent_channels, h, w)).to(**placed(pipe.unet)).expand(total, -1, -1, -1)
 
 
 def _model(pipe):

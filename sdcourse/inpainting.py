@@ -10,7 +10,7 @@ __all__ = ['latent_mask', 'inpaint', 'text_mask', 'fill_hole']
 # %% ../nbs/15_inpaint.ipynb #935cefa7
 import torch
 from .attention import heat, record_attention
-from .core import check_finite, check_whole, generators, pick_seeds, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
+from .core import check_finite, check_whole, generators, pick_seeds, placed, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
 from .generate import _draw, _model
 from .latents import check_size, encode, seeded_noise, _distribution, _shift
 from .models import get_scheduler, suits
@@ -88,7 +88,7 @@ def inpaint(
     init = encode(pipe, images, seed=gens, batch_size=small) if not trained or any(starts) else None # (total, 4, h, w); a generator gives first this sample, then the noise: diffusers' order
     noise = seeded_noise(pipe, gens, height=H, width=W) if latents is None else latents
     known = _holed(pipe, images, m, gens, rows) if trained else [torch.randn(1, c, *m.shape[-2:], generator=g) for g in gens] # diffusers encodes the picture with the hole even where nobody reads it: noise is used up
-    mask = rows(m).to(pipe.device, pipe.unet.dtype)
+    mask = rows(m).to(**placed(pipe.unet))
     imgs = _draw(pipe, "inpaint", prompts * (count // len(prompts)), negative_prompt=negative_prompt, n=n, seed=seeds, num_inference_steps=steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale,
                  guidance_interval=guidance_interval, scheduler=scheduler, eta=eta, batch_size=batch_size, progress=progress, prompt_embeds=prompt_embeds, negative_prompt_embeds=negative_prompt_embeds, latents=noise,
                  generators=gens, init=init, start=starts, mask=None if trained else mask, extra=torch.cat([mask.expand(total, -1, -1, -1), known], 1) if trained else None, after=after, height=H, width=W, more=more)

@@ -9,7 +9,7 @@ __all__ = ['encode', 'decode', 'check_size', 'seeded_noise', 'preview_matrix', '
 
 # %% ../nbs/21_latents.ipynb #fc2e0ab6
 import torch, weakref
-from .core import Room, check_finite, check_whole, generators, in_turn, pick_seeds, shorten, strict, to_pil, to_tensor
+from .core import Room, check_finite, check_whole, generators, in_turn, pick_seeds, placed, shorten, strict, to_pil, to_tensor
 
 
 @strict
@@ -36,7 +36,7 @@ def encode(
 
 def _distribution(pipe, x, batch_size=None):
     "Mean and deviation that the encoder gives for pixels (B, 3, H, W), each (B, 4, h, w)."
-    def look(part): d = pipe.vae.encode(part.to(pipe.vae.device, pipe.vae.dtype)).latent_dist; return torch.stack([d.mean, d.std], 1)
+    def look(part): d = pipe.vae.encode(part.to(**placed(pipe.vae))).latent_dist; return torch.stack([d.mean, d.std], 1)
     with in_turn(pipe): return check_finite(torch.cat(_room(pipe, batch_size)(look, x)), "from the autoencoder's encoder", half=_HALF).unbind(1)
 
 
@@ -62,7 +62,7 @@ def decode(
 ) -> list: # B PIL pictures
     "Pictures of latents. Raises `ValueError` for another shape and `FloatingPointError` for NaN or inf: never a black picture."
     _finite(pipe, latents); batch_size = check_whole("batch_size", len(latents) or 1 if batch_size is None else batch_size)
-    z = latents.to(pipe.vae.device, pipe.vae.dtype) / pipe.vae.config.scaling_factor + _shift(pipe)
+    z = latents.to(**placed(pipe.vae)) / pipe.vae.config.scaling_factor + _shift(pipe)
     def paint(part, rows): return to_pil(check_finite(pipe.vae.decode(part).sample, "from the autoencoder's decoder", rows=rows, half=_HALF))
     with in_turn(pipe): return [im for part in _room(pipe, batch_size)(paint, z, range(len(z))) for im in part]
 
@@ -104,7 +104,7 @@ def seeded_noise(
     width: int | None = None, # pixels; None: the model's own
 ) -> torch.Tensor: # (n, 4, h, w), standard normal, on the pipe's device and in its dtype
     "The noise that pictures begin with: drawn on the CPU in float32, one generator each (what diffusers' `randn_tensor` does with a list of generators), then moved."
-    return _noise(pipe, seeds, *check_size(pipe, height, width)).to(pipe.device, pipe.unet.dtype)
+    return _noise(pipe, seeds, *check_size(pipe, height, width)).to(**placed(pipe.unet))
 
 
 def _noise(pipe, seeds, h, w):

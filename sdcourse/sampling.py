@@ -26,7 +26,7 @@ def x0_eps(
 
     Source: Ho et al. 2020 (DDPM), equation 15; v: Salimans and Ho 2022, "Progressive Distillation", appendix D."""
     abar = torch.as_tensor(abar, dtype=torch.float32)
-    if prediction_type == "epsilon" and not ((abar > 0) & (abar <= 1)).all(): raise ValueError(f"abar must be above 0 and at most 1, got {shorten(abar.tolist())}: at 0 there is nothing left of the picture, and a prediction of the noise says nothing about it")
+    if prediction_type == "epsilon" and not (0 < abar.min().item() and abar.max().item() <= 1): raise ValueError(f"abar must be above 0 and at most 1, got {shorten(abar.tolist())}: at 0 there is nothing left of the picture, and a prediction of the noise says nothing about it")
     a, s = abar.sqrt().to(xt), (1 - abar).sqrt().to(xt)
     if prediction_type == "epsilon": return (xt - s * pred) / a, pred
     if prediction_type == "v_prediction": return a * xt - s * pred, a * pred + s * xt
@@ -69,8 +69,12 @@ def denoise(
 
     Rows that start later than others rest as `init` until their step. Raises `ValueError` for what does not fit, before the first step; `FloatingPointError` for NaN or inf, with the step and the remedy; `MemoryError` where not even one row fits. Of several threads with one pipeline, each step is one's alone.
     Source: Song et al. 2020 (DDIM), equation 12, and what each scheduler's page names; image to image: Meng et al. 2021 (SDEdit); the mask: Lugmayr et al. 2022 (RePaint), equation 8."""
+    return _begin(pipe, get_scheduler(pipe, scheduler), noise, text, uncond, guidance_scale, guidance_rescale, num_inference_steps, generators, eta, start, init, mask, extra, batch_size, before, after)
+
+
+def _begin(pipe, sched, noise, text, uncond, guidance_scale, guidance_rescale, num_inference_steps, generators, eta, start, init, mask, extra, batch_size, before, after, look=True):
+    "`denoise` with a scheduler that nobody else uses. Where nobody will `look` at the steps, they have no `x0` and no `eps`."
     B = _check(pipe, noise, text, uncond, init, mask, extra)
-    sched = get_scheduler(pipe, scheduler)
     n = check_whole("num_inference_steps", num_inference_steps, 1, sched.config.num_train_timesteps); check_number("guidance_rescale", guidance_rescale, 0, 1); _check_eta(sched, eta)
     starts = list(start) if isinstance(start, (list, tuple, range)) or getattr(start, "ndim", 0) else [start] * B
     if len(starts) != B: raise ValueError(f"{len(starts)} values of start for {B} pictures: give a single number, or one for each picture")
@@ -82,7 +86,7 @@ def denoise(
     if wrong := [g for g in generators or () if not isinstance(g, torch.Generator)]: raise TypeError(f"generators must be torch generators, got {shorten(wrong[0])} ({type(wrong[0]).__name__}): core.generators([seed, ...]) makes them")
     scale = guidance_scale if callable(guidance_scale) else (lambda i, t, g=check_scale(guidance_scale, B): g)
     if uncond is None and (callable(guidance_scale) or not (scale(0, 0) == 1).all()): raise ValueError('guidance needs the empty or negative prompt: give uncond=embed(pipe, ""), or guidance_scale=1')
-    return _denoise(pipe, sched, noise, text.expand(B, -1, -1), text.expand(B, -1, -1) if uncond is None else uncond.expand(B, -1, -1), scale, guidance_rescale, n, generators, eta, starts, init, mask, extra, batch_size or 2 * B, before, after)
+    return _denoise(pipe, sched, noise, text.expand(B, -1, -1), text.expand(B, -1, -1) if uncond is None else uncond.expand(B, -1, -1), scale, guidance_rescale, n, generators, eta, starts, init, mask, extra, batch_size or 2 * B, before, after, look)
 
 
 def _check_eta(sched, eta):
@@ -107,44 +111,45 @@ def _check(pipe, noise, text, uncond, init, mask, extra):
 
 
 @torch.no_grad()
-def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, starts, init, mask, extra, batch_size, before, after):
+def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, starts, init, mask, extra, batch_size, before, after, look):
     sched.set_timesteps(n, device=noise.device)
     order = getattr(sched, "order", 1); dtype = noise.dtype
     if init is not None: init = init.to(noise).expand_as(noise)
     latents = init.clone() if init is not None and any(starts) else noise.clone()
     if gens is None: gens = generators(pick_seeds(None, len(noise)))
     takes = inspect.signature(sched.step).parameters
-    groups = [] # pictures with the same start share a scheduler; schedulers remember, so no two groups may share one
+    groups, every = [], torch.arange(len(noise), device=noise.device) # pictures with the same start share a scheduler; schedulers remember, so no two groups may share one
     for s in sorted(set(starts)):
-        rows = torch.tensor([k for k, v in enumerate(starts) if v == s], device=noise.device); sc = copy.deepcopy(sched)
+        which = [k for k, v in enumerate(starts) if v == s]; rows = None if len(which) == len(noise) else every[which]; sc = copy.deepcopy(sched) # None: all, without a copy of each
         if hasattr(sc, "set_begin_index"): sc.set_begin_index(s * order)
-        groups.append((s * order, rows, sc, {k: v for k, v in (("generator", [gens[k] for k in rows.tolist()]), ("eta", eta)) if k in takes}))
+        groups.append((s * order, rows, sc, {k: v for k, v in (("generator", [gens[k] for k in which]), ("eta", eta)) if k in takes}))
     room = Room(batch_size, "rows of the UNet (a guided picture is two)", lambda: _smaller(pipe))
     def advance(i):
         nonlocal latents
         t = sched.timesteps[i]; where = f"at step {i} of {len(sched.timesteps)} (timestep {float(t):g})"
-        live = [g for g in groups if g[0] <= i]; rows = torch.cat([r for _, r, *_ in live])
-        xt, x0, eps = latents.clone(), latents.clone(), torch.zeros_like(latents)
+        live = [g for g in groups if g[0] <= i]; rows = live[0][1] if len(live) == 1 else torch.cat([r for _, r, *_ in live]); xt = latents
         for first, r, sc, _ in live:
-            if first == i and init is not None and not (mask is not None and i == 0): latents[r] = sc.add_noise(init[r], noise[r], t.repeat(len(r)))
-            elif first == i: latents[r] = noise[r] * sc.init_noise_sigma
-            xt[r] = sc.scale_model_input(latents[r], t).to(dtype)
+            if first == i and init is not None and not (mask is not None and i == 0): latents = _put(latents, r, sc.add_noise(_at(init, r), _at(noise, r), t.repeat(len(_at(every, r)))))
+            elif first == i: latents = _put(latents, r, _at(noise, r) * sc.init_noise_sigma)
+            xt = _put(xt, r, sc.scale_model_input(_at(latents, r), t).to(dtype, copy=True))
         g = scale(i, t)
         if not isinstance(g, torch.Tensor) or g.shape != (len(noise),): g = check_scale(g, len(noise))
         abar, kind = _abar(sched, i, t), sched.config.prediction_type
         def predict(x, k=slice(None)): # guided, for noisy latents of the pictures rows[k]
-            r = rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu()], rescale, room)
-            check_finite(pred, f"in the prediction {where}", rows=r.tolist(), full="The weights or the embeddings are broken: load the model again")
+            r = k if rows is None else rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu() if isinstance(r, torch.Tensor) else r], rescale, room)
+            check_finite(pred, f"in the prediction {where}", rows=every[r], full="The weights or the embeddings are broken: load the model again")
             return pred
-        if before is None: pred = predict(xt[rows])
+        if before is None: pred = predict(_at(xt, rows))
         else: pred = check_finite(_as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): x0_eps(x, predict(x, k), abar, kind)), abar, kind), f"in the prediction that before= returned {where}", full="Look for sqrt(0), log(0) or 0/0 in it")
-        x0[rows], eps[rows] = x0_eps(xt[rows], pred, abar, kind)
+        x0 = eps = None
+        if look: x0, eps = x0_eps(_at(xt, rows), pred, abar, kind); x0, eps = (x0, eps.clone()) if rows is None else (_put(latents, rows, x0), _put(torch.zeros_like(latents), rows, eps)) # those that rest are clean
         at = 0
         for _, r, sc, kw in live:
-            latents[r] = sc.step(pred[at:at + len(r)], t, latents[r], **kw, return_dict=False)[0].to(dtype); at += len(r)
+            many = len(_at(every, r)); new = sc.step(pred[at:at + many], t, _at(latents, r), **kw, return_dict=False)[0].to(dtype); at += many
             if mask is not None: # outside the mask: the known picture, with the noise of the next level
-                known = init[r] if i + 1 == len(sched.timesteps) else sc.add_noise(init[r], noise[r], sched.timesteps[i + 1].repeat(len(r)))
-                m = mask.to(noise).expand(len(noise), -1, -1, -1)[r]; latents[r] = (m * latents[r] + (1 - m) * known).to(dtype)
+                known = _at(init, r) if i + 1 == len(sched.timesteps) else sc.add_noise(_at(init, r), _at(noise, r), sched.timesteps[i + 1].repeat(many))
+                m = _at(mask.to(noise).expand(len(noise), -1, -1, -1), r); new = (m * new + (1 - m) * known).to(dtype)
+            latents = _put(latents, r, new)
         check_finite(latents, f"in the latents {where}", full=f"The scheduler cannot do this: another one, or another number of steps ({type(sched).__name__}, {n} steps)")
         step = Step(i, t, latents.clone(), eps, x0, xt)
         if after is None or (new := after(step)) is None: return step
@@ -156,6 +161,16 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         yield step
 
 
+def _at(x, rows):
+    "Some rows of a tensor; None: all."
+    return x if rows is None else x[rows]
+
+
+def _put(x, rows, new):
+    "A tensor with `new` in place of some rows, for None of all: no other is touched, for schedulers keep those that they were given."
+    return new if rows is None else x.index_copy(0, rows, new)
+
+
 def _smaller(pipe):
     "What to turn on where not even one row fits."
     sliced = any("Sliced" in type(m.processor).__name__ for m in pipe.unet.modules() if hasattr(m, "processor"))
@@ -164,11 +179,13 @@ def _smaller(pipe):
 
 def _predict(unet, x, t, text, uncond, g, rescale, room):
     "The guided prediction; the pass that a scale of 1 (or 0) does not need is not run."
-    with_u, with_c = (g != 1).nonzero().flatten().to(x.device), (g != 0).nonzero().flatten().to(x.device)
-    xs, hs = torch.cat([x[with_u], x[with_c]]), torch.cat([uncond[with_u], text[with_c]])
+    if both := not {0, 1} & {*g.tolist()}: xs, hs = torch.cat([x, x]), torch.cat([uncond, text])
+    else:
+        with_u, with_c = (g != 1).nonzero().flatten().to(x.device), (g != 0).nonzero().flatten().to(x.device)
+        xs, hs = torch.cat([x[with_u], x[with_c]]), torch.cat([uncond[with_u], text[with_c]])
     def one(a, h): return unet(a, t, encoder_hidden_states=h, return_dict=False)[0]
     out = torch.cat([one(a, h) for a, h in zip(xs.split(room.most), hs.split(room.most))] if torch.is_grad_enabled() else room(one, xs, hs)) # gradients are held for all rows together: who asked for them asks for fewer
-    if len(with_u) == len(with_c) == len(x): u, c = out.chunk(2)
+    if both: u, c = out.chunk(2)
     else:
         u = out.new_empty(len(x), *out.shape[1:]); u[with_u] = out[:len(with_u)]
         c = torch.empty_like(u); c[with_c] = out[len(with_u):]

@@ -2,7 +2,8 @@
 import os, shutil, subprocess, sys, sysconfig
 from pathlib import Path
 import pytest
-from write import ROOT
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # no two thread pools fighting for the cores, no waiting for a model hub, no widget of ours in a window
 ENV = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -67,7 +68,7 @@ def pytest_terminal_summary(terminalreporter, config):
     for name, c in sorted(costs.items(), key=lambda kv: -kv[1]["seconds"]):
         over = " (over budget)" if over_budget(name, c) else ""
         terminalreporter.line(f"{c['seconds']:6.1f} s  {name}, {c['cpu']:.1f} s of a core, slowest cell {c['slowest_cell']:.1f} s, at most {c['memory']} MB{over}")
-    terminalreporter.line(f"{sum(c['seconds'] for c in costs.values()):6.1f} s  all {len(costs)}, {sum(c['cpu'] for c in costs.values()):.1f} s of a core; kept in .pytest_cache/v/notebooks/costs")
+    terminalreporter.line(f"{sum(c['seconds'] for c in costs.values()):6.1f} s  all {len(costs)}, {sum(c['cpu'] for c in costs.values()):.1f} s of a core, {sum(c['imports'] for c in costs.values()):.1f} of them for imports that were made once for all; kept in .pytest_cache/v/notebooks/costs")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,7 +78,7 @@ def notebooks_begin(request):
     if not asked: yield; return
     running = request.config.stash[RUNNING] = asked[0].module.Running([i.callspec.params["nb"] for i in asked])
     yield
-    running.stopped = True
+    running.stop()
 
 
 COSTS, RUNNING = pytest.StashKey[dict](), pytest.StashKey()

@@ -4,8 +4,10 @@ Each lesson runs once without a bug first, and must pass. It takes minutes and i
 import json, re, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from conftest import ENV, SCRIPTS, copy_tree
-from write import NBS, ROOT, source
+from conftest import ENV, ROOT, SCRIPTS, copy_tree
+
+sys.path.insert(0, str(ROOT/"pages"))
+from course import NBS, source
 
 # (notebook, function, what stands there, the bug)
 MUTANTS = [

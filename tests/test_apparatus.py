@@ -1,9 +1,9 @@
 "What helps to learn beside the lessons: recall that marks itself, words that say what they mean, the map, the notation, the cheat sheet, the resources. The pages' script runs in a real browser, as a reader has it."
 import ast, functools, http.server, json, re, shutil, threading
 import pytest
-import ideas, notation, resources, write
+import ideas, notation, resources
 from test_browser import FLAGS, chromium, needs
-from write import NBS, books, page_of, pages, part, read, source
+from course import NBS, books, page_of, pages, part, read, source
 
 BOOKS = books()
 TERMS = [t for b in BOOKS.values() for t in b.terms]
@@ -206,7 +206,7 @@ def test_every_letter_of_every_formula_is_explained():
     both = set()
     for s, p in ideas.lessons().items():
         used = set().union(*map(notation.letters, formulas(p)), set()); own = {*notation.LOCAL.get(s, {})}
-        assert not (new := used - shared - own), f"{s}: {new} is neither in a book (symbol=) nor in LOCAL of tests/notation.py"
+        assert not (new := used - shared - own), f"{s}: {new} is neither in a book (symbol=) nor in LOCAL of pages/notation.py"
         assert not (idle := own - used), f"{s}: no formula has {idle}"
         both |= {(s, c) for c in own & shared}
     assert both == {("10_prompts", "t"), ("16_dream", "t"), ("16_dream", "r"), ("43_lora", "x"), ("50_measure", "p")}, "a letter with two meanings: take another one"
@@ -262,11 +262,11 @@ def test_cheat_sheet_says_what_there_is():
 
 def test_citations_and_resources_agree():
     "Every citation of a notebook is in the table, every paper of the table is cited, and what speaks of an arXiv number speaks of one of the table."
-    known = [resources.plain(c) for r in resources.table()["paper"] for c in {*map(resources.plain, r["cite"])}]
+    known = [resources.plain(c) for r in resources.known()["paper"] for c in {*map(resources.plain, r["cite"])}]
     assert len({*known}) == len(known) and len(known) >= 50, "a citation means one paper"
-    assert not (missing := {c: [p.stem for p in ps] for c, ps in resources.cited().items() if c not in known}), f"not in tests/resources.toml: {missing}"
+    assert not (missing := {c: [p.stem for p in ps] for c, ps in resources.cited().items() if c not in known}), f"not in pages/resources.toml: {missing}"
     assert not (idle := {*known} - {*resources.cited()}), f"nothing cites {idle}"
-    ids = {r["id"].removeprefix("arXiv:") for r in resources.table()["paper"]}
+    ids = {r["id"].removeprefix("arXiv:") for r in resources.known()["paper"]}
     said = {i: p.stem for p in pages() for i in re.findall(r"(?:arxiv\.org/(?:abs|pdf)/|arXiv:\s?)(\d{4}\.\d{4,5})", "\n".join(map(source, read(p)["cells"])))}
     assert said and not (new := {i: s for i, s in said.items() if i not in ids}), new
 
@@ -276,8 +276,8 @@ def test_citations_are_found(text, found): assert {resources.plain(m[0]) for m i
 
 
 def test_resources_are_well_formed():
-    rows = [(k, r) for k in resources.KINDS for r in resources.table()[k]]
-    assert {*resources.table()} == {*resources.KINDS} and len({r["id"] for _, r in rows}) == len({r["title"] for _, r in rows}) == len(rows)
+    rows = [(k, r) for k in resources.KINDS for r in resources.known()[k]]
+    assert {*resources.known()} == {*resources.KINDS} and len({r["id"] for _, r in rows}) == len({r["title"] for _, r in rows}) == len(rows)
     for kind, r in rows:
         assert {*r} == {"title", "id", "what", "checked"} | ({"cite"} if kind == "paper" else set()), r
         assert re.fullmatch(r"arXiv:\d{4}\.\d{4,5}|doi:10\.\d{4,}/\S+|https://[\w.-]+/\S+", r["id"]), r["id"]

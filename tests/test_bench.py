@@ -10,7 +10,7 @@ from sdcourse.generate import txt2img
 from sdcourse.models import load
 from sdcourse.redraw import img2img
 from sdcourse.sweeps import sweep
-from write import ROOT
+from course import ROOT
 
 if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
 from bench import parts, report

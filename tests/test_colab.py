@@ -6,13 +6,13 @@ from importlib.metadata import distributions
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-import write
+import course, write
 from conftest import ENV, run
-from write import NBS, ROOT, read, source
+from course import NBS, ROOT, read, source
 
 COLAB = json.loads((ROOT/"tests/colab.json").read_text("utf-8"))
 KEPT = {"torch", "numpy", "pillow", "matplotlib", "ipython", "ipywidgets", "transformers", "datasets", "fastcore", "fastdownload", "imageio", "imageio-ffmpeg"}
-LESSONS = [p for p in write.pages() if write.is_lesson(p) and write.code(p)]
+LESSONS = [p for p in course.pages() if course.is_lesson(p) and course.code(p)]
 
 
 # The resolution
@@ -58,7 +58,7 @@ def changes(index, tmp, requires, held=COLAB["pins"]):
 
 def ours(*extras):
     "The course's requirements, and those of its extras."
-    ini = write.ini()
+    ini = course.ini()
     return sum((ini[k].split() for k in ("requirements", *(f"{e}_requirements" for e in extras))), [])
 
 
@@ -90,23 +90,23 @@ def setup_of(p): return next(source(c) for c in read(p)["cells"] if c["id"] == "
 def test_lesson_opens_on_colab_and_kaggle(nb):
     "Badges and install line of one version, before any import; the extra that the lesson's imports need; the data that it reads."
     cells = read(nb)["cells"]; badge = source(next(c for c in cells if c["id"] == "badge"))
-    assert cells[1]["id"] == "badge" and cells[2]["id"] == "setup" == write.code(nb)[0]["id"]
-    here = f"{write.REPO.removeprefix('https://github.com/')}/blob/{write.ref()}/nbs/{nb.name}"
+    assert cells[1]["id"] == "badge" and cells[2]["id"] == "setup" == course.code(nb)[0]["id"]
+    here = f"{course.REPO.removeprefix('https://github.com/')}/blob/{write.ref()}/nbs/{nb.name}"
     assert f"(https://colab.research.google.com/github/{here})" in badge and f"(https://kaggle.com/kernels/welcome?src=https://github.com/{here})" in badge
     lines = setup_of(nb).splitlines(); pip = [l for l in lines if "pip install" in l]
-    assert len(pip) == 1 and f"git+{write.REPO}@{write.ref()}" in pip[0] and lines.index(pip[0]) < next(k for k, l in enumerate(lines) if "sdcourse import" in l)
-    main = "\n".join(source(c) for c in write.code(nb) if not re.match(r"\s*#\|\s*(gpu|net|slow)", source(c)))
+    assert len(pip) == 1 and f"git+{course.REPO}@{write.ref()}" in pip[0] and lines.index(pip[0]) < next(k for k, l in enumerate(lines) if "sdcourse import" in l)
+    main = "\n".join(source(c) for c in course.code(nb) if not re.match(r"\s*#\|\s*(gpu|net|slow)", source(c)))
     tuning = re.search(r"sdcourse\.tune|\b(peft|datasets)\b.*import|import (peft|datasets)|pyarrow", main)
     assert not tuning or "[t" in pip[0], f"the lesson's main path needs an extra: {tuning[0]}"
     for name in re.findall(r"\.\./data\b.*?([\w]+\.(?:parquet|json))", main): assert f'"{name}"' in lines[-1], f"the lesson reads data/{name}"
     assert not re.search(r"\.\./(?!data\b)\w", main), "outside the repository there is no folder above the lesson"
 
 
-@pytest.mark.parametrize("nb", write.pages(), ids=lambda p: p.stem)
+@pytest.mark.parametrize("nb", course.pages(), ids=lambda p: p.stem)
 def test_marked_cells_are_guarded_where_all_are_run(nb):
     "Before a cell that wants a GPU, the network or patience, a cell has called `ready()`; and what a module does as a program, its notebook does not."
     ready = False
-    for c in write.code(nb):
+    for c in course.code(nb):
         assert ready or not re.match(r"\s*#\|\s*(gpu|slow|net)\b", source(c)), f"cell {c['id']} is run by Run All whatever the machine: call sdcourse.runtime.ready() before it"
         assert '__name__ == "__main__"' not in source(c) or '"__file__" in globals()' in source(c), f"cell {c['id']}: in a kernel __name__ is __main__, too"
         ready |= "ready(" in source(c)
@@ -116,7 +116,7 @@ def test_a_version_in_the_making_points_to_the_branch(monkeypatch):
     import sdcourse
     nb = NBS/"00_first.ipynb"; assert f"@v{sdcourse.__version__}" in setup_of(nb) or "dev" in sdcourse.__version__
     monkeypatch.setattr(sdcourse, "__version__", "9.9.dev0")
-    assert f"/blob/{write.BRANCH}/nbs/" in source(write.badge(nb)) and f"@{write.BRANCH}\n" in source(write.setup(nb))
+    assert f"/blob/{course.BRANCH}/nbs/" in source(write.badge(nb)) and f"@{course.BRANCH}\n" in source(write.setup(nb))
     monkeypatch.setattr(sdcourse, "__version__", "9.9")
     assert "/blob/v9.9/nbs/" in source(write.badge(nb)) and "@v9.9\n" in source(write.setup(nb))
 

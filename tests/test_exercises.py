@@ -4,7 +4,7 @@ from collections import Counter
 from importlib import import_module
 import pytest
 from conftest import python
-from write import NBS, books, read, source
+from course import NBS, books, read, source
 
 BOOKS = books()
 LESSONS = [p.stem for p in sorted(NBS.glob("[1-4]*.ipynb"))]

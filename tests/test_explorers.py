@@ -10,7 +10,7 @@ from PIL import Image
 import explorers
 from explorers import OUT, SIDE, SPEC, asked, call, choose, files, manifest, number, places, sha, sources, tile
 from test_browser import FLAGS, SHOTS, chromium, needs, until
-from write import NBS, ROOT, SITE, read, source
+from course import NBS, ROOT, read, source
 
 each = pytest.mark.parametrize("name", SPEC)
 def entry(name): return manifest()["explorers"][name]
@@ -24,7 +24,7 @@ def shown(name, at): "The tiles of a cell."; n = len(choose(SPEC[name]["panels"]
 
 @each
 def test_pictures_are_those_asked_for(name):
-    made = entry(name); redo = f"run `python tests/explorers.py {name}`, then `python tests/write.py`"
+    made = entry(name); redo = f"run `python pages/explorers.py {name}`, then `python pages/write.py`"
     assert made["sources"] == sources(), f"the weights or sketches have changed: {redo}"
     assert made["asked"] == asked(name), f"other pictures are asked for than were drawn: {redo}"
     for p in files(name): assert made["files"][p.relative_to(ROOT).as_posix()] == sha(p.read_bytes()), f"{p.name} is not what was written: {redo}"
@@ -60,7 +60,7 @@ def test_every_explorer_stands_in_its_lesson_and_on_the_page():
     for name, s in SPEC.items():
         for p in (NBS/"03_play.ipynb", NBS/f"{s['lesson']}.ipynb"):
             cells = [source(c) for c in read(p)["cells"] if c["id"] == f"explorer-{name}"]
-            assert cells == [explorers.figure(name, SITE)], f"{p.name} needs one cell with the id explorer-{name}; tests/write.py fills it"
+            assert cells == [explorers.figure(name)], f"{p.name} needs one cell with the id explorer-{name}; pages/write.py fills it"
             assert not [c for c in cells if "\n\n" in c] # an empty line would end the HTML
 
 
@@ -72,7 +72,7 @@ def site(tmp_path_factory):
     top = tmp_path_factory.mktemp("site")
     for d in ("explorers", "images"): shutil.copytree(NBS/d, top/d)
     shutil.copy(NBS/"styles.css", top)
-    body = "".join(f"<h2 id='{n}'>{s['title']}</h2>{explorers.figure(n, SITE)}" for n, s in SPEC.items())
+    body = "".join(f"<h2 id='{n}'>{s['title']}</h2>{explorers.figure(n)}" for n, s in SPEC.items())
     (top/"play.html").write_text(f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>Play</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="styles.css"><link rel="stylesheet" href="explorers/explorer.css"><style>body {{ font-family: sans-serif; margin: 0 auto; padding: 0 12px; max-width: 860px; }}</style>
 <main>{body}</main><script src="explorers/explorer.js"></script></html>""", "utf-8")
@@ -98,7 +98,7 @@ def browser():
 class Reader:
     "Somebody with a page open; `errors` is what went wrong."
     def __init__(self, browser, url, **kw):
-        self.context = browser.new_context(**kw); self.page = p = self.context.new_page(); p.set_default_timeout(10_000); self.errors = []
+        self.context = browser.new_context(**kw); self.page = p = self.context.new_page(); p.set_default_timeout(60_000); self.errors = []
         p.on("console", lambda m: m.type in ("error", "warning") and self.errors.append(m.text)); p.on("pageerror", lambda e: self.errors.append(str(e)))
         p.on("requestfailed", lambda r: self.errors.append(f"failed: {r.url}")); p.on("response", lambda r: r.status >= 400 and self.errors.append(f"{r.status}: {r.url}"))
         p.on("request", lambda r: r.url.startswith((url.rsplit("/", 1)[0], "data:")) or self.errors.append(f"asked elsewhere: {r.url}"))

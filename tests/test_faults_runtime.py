@@ -336,3 +336,23 @@ def test_one_tokenizer_for_all_threads(pipe):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore"); want = [tokenize(pipe, t) for t in texts]
         for got in zip(*together(*([lambda t=t: [tokenize(pipe, t) for _ in range(50)] for t in texts]))): assert all(torch.equal(g, w) for g, w in zip(got, want))
+
+
+def test_a_sum_that_runs_over_is_no_fault():
+    "Numbers that are finite pass, though their sum in half precision is not; one NaN or inf among them never does."
+    from sdcourse.core import check_finite
+    x = torch.full((2, 4, 4), 60000., dtype=torch.float16); assert x.sum().isinf() and check_finite(x, "here") is x
+    for bad in (torch.nan, torch.inf, -torch.inf):
+        y = x.clone(); y[1, 2, 3] = bad
+        with pytest.raises(FloatingPointError, match="here for picture 1, in torch.float16"): check_finite(y, "here")
+    y = torch.zeros(2, 2); y[0] = torch.tensor([torch.inf, -torch.inf])
+    with pytest.raises(FloatingPointError, match="picture 0"): check_finite(y, "here")
+
+
+def test_where_a_network_computes(tmp_path):
+    "As diffusers says it, where a hook keeps the numbers in another type or place, too."
+    from sdcourse.core import placed
+    def said(net): assert placed(net) == dict(device=net.device, dtype=net.dtype); return placed(net)["dtype"]
+    unet = load(tiny.save(tmp_path), device="cpu").unet; assert said(unet) == torch.float32 and said(unet.half()) == torch.float16
+    unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
+    assert torch.float8_e4m3fn in {p.dtype for p in unet.parameters()} and said(unet) == torch.bfloat16

@@ -5,7 +5,7 @@ import pytest, torch
 import hub, payloads, tiny
 from conftest import ENV, ROOT, python, tracked
 from test_house import EVERY, code, parsed
-from write import NBS
+from course import NBS
 
 MUTANTS = int(os.environ.get("SDCOURSE_MUTANTS", 40)) # of 500 mutated weight files, how many are tried
 

@@ -3,9 +3,9 @@ import ast, json, re
 from collections import Counter
 from pathlib import Path
 import pytest, yaml
-import resources, write
+import course, resources, write
 from conftest import copy_tree, python, run, tracked
-from write import BRANCH, NBS, REPO, ROOT, SITE, read, source
+from course import BRANCH, NBS, REPO, ROOT, SITE, read, source
 
 PKG = ROOT/"sdcourse"
 MODULES = sorted(p for p in PKG.rglob("*.py") if p.name not in ("__init__.py", "_modidx.py"))
@@ -64,7 +64,7 @@ def test_site_is_prepared(copy):
 
 def test_made_files_are_fresh():
     stale = [p.relative_to(ROOT).as_posix() for p, text in write.made().items() if not p.exists() or p.read_text("utf-8") != text]
-    assert not stale, f"run `python tests/write.py`: {stale}"
+    assert not stale, f"run `python pages/write.py`: {stale}"
 
 
 def test_sidebar_has_every_page_once():
@@ -142,28 +142,44 @@ def test_command_line_is_light(): python("import sys, sdcourse.cli; heavy = {'to
 
 # Exports
 
-@per_module
-def test_exports_alone_and_documented(mod):
-    "In a fresh process: the module imports, has all that it lists, the package hands the same things out, and each has a one-line docstring and a word for each parameter."
-    bad = json.loads(python("""import inspect, json, sys
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    "{module: what is wrong with its exports}, each imported in a process of its own, which forks from one that has torch and diffusers and nothing of the course."
+    out = tmp_path_factory.mktemp("alone")
+    python("""import inspect, json, os, sys, traceback
 from importlib import import_module
-mod = import_module(sys.argv[1]); bad = []
-def keywords(o): return [p.name for p in inspect.signature(o).parameters.values() if p.kind == p.VAR_KEYWORD] # docments does not see the comments on these
-import sdcourse
+from pathlib import Path
+sys.path.insert(0, sys.argv[1]); import warm
 from fastcore.docments import docments
-for n in mod.__all__:
-    o = getattr(mod, n)
-    if not (inspect.isfunction(inspect.unwrap(o)) or inspect.isclass(o)): continue
-    if getattr(sdcourse, n, None) is not o and "." not in sys.argv[1].removeprefix("sdcourse."): bad.append(f"sdcourse.{n} is not {sys.argv[1]}.{n}")
-    doc = (o.__doc__ or "").strip()
-    if not doc or doc.startswith(f"{n}("): bad.append(f"{n} has no docstring"); continue
-    if not doc.splitlines()[0].rstrip().endswith((".", ":", ";", "!", "?")): bad.append(f"the docstring of {n} does not begin with a line that is a sentence: {doc.splitlines()[0]!r}")
-    if inspect.isclass(o) and "__init__" not in vars(o): continue
-    try: docs = docments(inspect.unwrap(o), full=True)
-    except Exception as e: bad.append(f"{n}: {e!r}"); continue
-    bad += [f"{n}({p}) is not documented" for p, d in docs.items() if p not in ("self", "cls", "return", *keywords(o)) and not d.docment]
-print(json.dumps(bad))""", f"sdcourse.{name(mod)}").splitlines()[-1])
-    assert not bad, "\n".join(bad)
+def keywords(o): return [p.name for p in inspect.signature(o).parameters.values() if p.kind == p.VAR_KEYWORD] # docments does not see the comments on these
+def wrong(name):
+    mod = import_module(name); import sdcourse; bad = []
+    for n in mod.__all__:
+        o = getattr(mod, n)
+        if not (inspect.isfunction(inspect.unwrap(o)) or inspect.isclass(o)): continue
+        if getattr(sdcourse, n, None) is not o and "." not in name.removeprefix("sdcourse."): bad.append(f"sdcourse.{n} is not {name}.{n}")
+        doc = (o.__doc__ or "").strip()
+        if not doc or doc.startswith(f"{n}("): bad.append(f"{n} has no docstring"); continue
+        if not doc.splitlines()[0].rstrip().endswith((".", ":", ";", "!", "?")): bad.append(f"the docstring of {n} does not begin with a line that is a sentence: {doc.splitlines()[0]!r}")
+        if inspect.isclass(o) and "__init__" not in vars(o): continue
+        try: docs = docments(inspect.unwrap(o), full=True)
+        except Exception as e: bad.append(f"{n}: {e!r}"); continue
+        bad += [f"{n}({p}) is not documented" for p, d in docs.items() if p not in ("self", "cls", "return", *keywords(o)) and not d.docment]
+    return bad
+assert not any(m.split(".")[0] == "sdcourse" for m in sys.modules)
+for name in sys.argv[3:]:
+    if not (pid := os.fork()):
+        try: bad = wrong(name)
+        except BaseException: bad = [traceback.format_exc()]
+        Path(sys.argv[2], name).write_text(json.dumps(bad)); os._exit(0)
+    os.waitpid(pid, 0)""", ROOT/"tests", out, *[f"sdcourse.{name(p)}" for p in MODULES])
+    return {p.name: json.loads(p.read_text()) for p in out.iterdir()}
+
+
+@per_module
+def test_exports_alone_and_documented(mod, alone):
+    "In a fresh process: the module imports, has all that it lists, the package hands the same things out, and each has a one-line docstring and a word for each parameter."
+    assert not (bad := alone[f"sdcourse.{name(mod)}"]), "\n".join(bad)
 
 
 def test_names_are_unambiguous():
@@ -226,7 +242,7 @@ def test_notebook_is_tidy(nb):
     text, d = nb.read_text("utf-8"), read(nb)
     assert len(text.encode()) <= 170_000, f"{len(text.encode()):,} bytes: smaller pictures"
     assert {*d["metadata"]} <= {"kernelspec", "accelerator", "colab"}, f"metadata {sorted(d['metadata'])}"
-    write.heading(nb)
+    course.heading(nb)
     ids = Counter(c["id"] for c in d["cells"])
     assert max(ids.values()) == 1, [i for i, k in ids.items() if k > 1]
     for c in d["cells"]:
@@ -302,7 +318,7 @@ def test_the_address_stands_in_one_place():
         text = (ROOT/p).read_text("utf-8")
         if p.startswith("sdcourse/"): text = re.sub(rf"(?m)^Docs: {re.escape(SITE)}\S*$", "", text)
         if p.endswith(".ipynb"): text = "\n".join(source(c) for c in read(ROOT/p)["cells"] if not re.match(r"(badge|setup|install|cite|explorer-\w+)$", c["id"]))
-        found = [u for u in host_page.findall(text) if not any(r["id"].startswith(u) for rows in resources.table().values() for r in rows)] # the pages of others, in tests/resources.toml
+        found = [u for u in host_page.findall(text) if not any(r["id"].startswith(u) for rows in resources.known().values() for r in rows)] # the pages of others, in pages/resources.toml
         if p in made: assert all(u.removeprefix("git+").startswith((REPO, SITE)) for u in found), f"{p} holds another address: {found}"
         else: assert not found or p == "tests/test_house.py", f"{p} holds the address itself: {found}"
     owner = REPO.split("/")[-2]
@@ -310,7 +326,7 @@ def test_the_address_stands_in_one_place():
 
 
 def test_no_fact_stands_twice():
-    ini, project = write.ini(), write.PYPROJECT["project"]
+    ini, project = course.ini(), course.PYPROJECT["project"]
     assert {*project["dynamic"]} == {"version", "readme", "requires-python", "authors", "license", "keywords", "dependencies", "optional-dependencies"} and not {*project["dynamic"]} & {*project}
     assert not {"version", "description", "lib_name", "title"} & {*ini}
     version = re.search(r'__version__ = "(.+)"', (PKG/"__init__.py").read_text())[1]
@@ -320,10 +336,10 @@ def test_no_fact_stands_twice():
 
 def test_floors_only():
     "Runtime requirements leave Colab's and Kaggle's packages alone: floors, no pins, no caps, no extras that replace the notebook's own software."
-    for r in write.ini()["requirements"].split():
+    for r in course.ini()["requirements"].split():
         assert re.fullmatch(r"[\w-]+>=[\d.]+", r), f"{r}: a floor only"
         assert not r.startswith(("jupyter", "notebook", "ipykernel", "ipython", "torchvision")), f"{r} would replace the machine's own"
-    assert "ipywidgets>=7.7.1" in write.ini()["requirements"].split()
+    assert "ipywidgets>=7.7.1" in course.ini()["requirements"].split()
 
 
 def test_constraints_fit():
@@ -331,7 +347,7 @@ def test_constraints_fit():
     tested = dict(l.split("==") for l in (ROOT/"constraints.txt").read_text().splitlines() if l and not l.startswith("#"))
     for r in write.asked():
         v = tested.get(canonicalize_name(r.name))
-        assert v and r.specifier.contains(v), f"{r} is not met by constraints.txt ({v}): run `python tests/write.py --constraints`"
+        assert v and r.specifier.contains(v), f"{r} is not met by constraints.txt ({v}): run `python pages/write.py --constraints`"
 
 
 # Workflows
@@ -346,4 +362,4 @@ def test_workflows():
             assert job["timeout-minutes"]
             for step in job["steps"]: assert "uses" not in step or re.search(r"@v\d+$", step["uses"]), f"{p.name}: {step['uses']}"
     test = yaml.safe_load((ROOT/".github/workflows/test.yaml").read_text())["jobs"]["test"]
-    assert write.ini()["min_python"] in test["strategy"]["matrix"]["python"] and any(s.get("run") == ".ci/run" for s in test["steps"])
+    assert course.ini()["min_python"] in test["strategy"]["matrix"]["python"] and any(s.get("run") == ".ci/run" for s in test["steps"])

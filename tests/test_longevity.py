@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np, pytest, torch
 from PIL import Image
 from sdcourse.models import POCKET
-import pages, write
-from write import NBS, ROOT, read
+import back, course
+from course import NBS, ROOT, read
 
-DATA = tomllib.loads((Path(__file__).parent/"then_and_now.toml").read_text("utf-8"))
+DATA = tomllib.loads((ROOT/"pages/then_and_now.toml").read_text("utf-8"))
 ROWS = [pytest.param(r, id=f"{t['id']}-{r['what'].replace(' ', '_').replace(',', '')}") for t in DATA["theme"] for r in t["row"]]
 LIBRARIES = ("diffusers", "transformers", "accelerate", "huggingface_hub", "peft")
 
@@ -113,11 +113,11 @@ def test_then_and_now(row, start):
 def test_every_row_is_whole():
     for t in DATA["theme"]:
         for r in t["row"]:
-            assert {"what", "old", "new", "today", "proof", "why"} <= {*r} <= {"what", "old", "new", "today", "says", "proof", "why", "fresh", "lora", "quiet", "without"} and r["today"] in pages.TODAY, r["what"]
+            assert {"what", "old", "new", "today", "proof", "why"} <= {*r} <= {"what", "old", "new", "today", "says", "proof", "why", "fresh", "lora", "quiet", "without"} and r["today"] in back.TODAY, r["what"]
             assert ("says" in r) == (r["today"] in ("error", "warns", "noted")), r["what"]
             for side in ("old", "new", "proof"): ast.parse(r[side].strip())
     names = [r["what"] for t in DATA["theme"] for r in t["row"]]
-    assert len({pages.anchor(n) for n in names}) == len(names) >= 40 and not any(n[0].isdigit() for n in names), "each has a place of its own on the page"
+    assert len({back.anchor(n) for n in names}) == len(names) >= 40 and not any(n[0].isdigit() for n in names), "each has a place of its own on the page"
 
 
 def test_every_id_is_on_the_page_of_models():
@@ -141,23 +141,23 @@ def test_what_is_gone_has_a_place_to_go():
 
 def test_costs_are_those_that_were_measured():
     "A page made of a measurement shows each of its numbers, and says of a lesson without one that there is none."
-    titles, course = {p.stem: write.heading(p)[0] for p in write.pages()}, write.course()
-    res = dict(each={p.name: dict(seconds=70.4, cpu=50.6 + k, slowest_cell=9.4, training=0 if k else 31.2, memory=612 + k) for k, p in enumerate(write.pages()) if write.code(p)}, about=dict(date="2027-01-31", processor="a processor", cores=2, load=.5, python="3.11", torch="1", diffusers="2", transformers="3"))
-    first = next(p for p in write.pages() if write.code(p)); last = [p for p in write.pages() if write.code(p)][-1]
-    text = "\n".join(t for _, t in pages.costs(course, titles, res))
-    assert f"{pages.link(first, titles)} | 51 | 70 | 9 | 31 | 0.61 |" in text and "2027-01-31" in text and "not measured yet" not in text
+    res = dict(each={p.name: dict(seconds=70.4, cpu=50.6 + k, slowest_cell=9.4, training=0 if k else 31.2, memory=612 + k) for k, p in enumerate(course.pages()) if course.code(p)}, about=dict(date="2027-01-31", processor="a processor", cores=2, load=.5, python="3.11", torch="1", diffusers="2", transformers="3"))
+    first = next(p for p in course.pages() if course.code(p)); last = [p for p in course.pages() if course.code(p)][-1]
+    text = "\n".join(t for _, t in back.costs(res))
+    assert f"{course.link(first)} | 51 | 70 | 9 | 31 | 0.61 |" in text and "2027-01-31" in text and "not measured yet" not in text
+    lessons, _, beside = text.partition("## Beside the lessons"); assert beside and not [p.name for p in course.pages() if course.code(p) and (f"({p.name})" in (lessons if course.part(p) > 7 else beside) or f"({p.name})" not in text)], "the workshop is no lesson"
     del res["each"][last.name]
-    assert f"{pages.link(last, titles)} | not measured yet" in "\n".join(t for _, t in pages.costs(course, titles, res))
-    assert "Nothing is measured yet" in pages.costs(course, titles, {})[0][1]
+    assert f"{course.link(last)} | not measured yet" in "\n".join(t for _, t in back.costs(res))
+    assert "Nothing is measured yet" in back.costs({})[0][1]
 
 
 # Floors, and the weekly run
 
 def test_plain_runs_what_the_tests_run(tmp_path):
-    "tests/plain.py, for the oldest packages: it leaves out what is marked, says what breaks, and by its exit code that something does."
+    ".ci/plain.py, for the oldest packages: it leaves out what is marked, says what breaks, and by its exit code that something does."
     def nb(name, *cells): (tmp_path/f"{name}.ipynb").write_text(json.dumps(dict(cells=[dict(cell_type="code", source=[c]) for c in cells]))); return tmp_path/f"{name}.ipynb"
     good = nb("good", "x = 1", "#| gpu\nx = 2", "#| eval: false\nx = 3", "import nbdev; nbdev.nbdev_export()", "%precision 3\nassert x == 1; open('here', 'w').close()"); bad = nb("bad", "assert 1 == 2, 'numbers'")
-    p = subprocess.run([sys.executable, ROOT/"tests/plain.py", good, bad], capture_output=True, text=True, cwd=ROOT)
+    p = subprocess.run([sys.executable, ROOT/".ci/plain.py", good, bad], capture_output=True, text=True, cwd=ROOT)
     assert p.returncode == 1 and re.search(r"(?m)^ok     good.ipynb", p.stdout) and re.search(r"(?m)^FAILED bad.ipynb", p.stdout) and "numbers" in p.stdout, p.stdout + p.stderr
     assert (tmp_path/"here").is_file(), "a notebook runs in its own folder, where its pictures are"
 
@@ -168,9 +168,9 @@ def test_the_weekly_run():
     job, = yaml.safe_load((ROOT/".github/workflows/weekly.yaml").read_text("utf-8"))["jobs"].values()
     install, tell = (next(s for s in job["steps"] if "run" in s and word in s["name"]) for word in ("Install", "Tell"))
     rows = {r["packages"]: r["python"] for r in job["strategy"]["matrix"]["include"]}
-    assert {*rows} == {"newest", "oldest"} and rows["oldest"] == write.ini()["min_python"]
+    assert {*rows} == {"newest", "oldest"} and rows["oldest"] == course.ini()["min_python"]
     assert install["continue-on-error"] and install["timeout-minutes"] < job["timeout-minutes"], "a run whose time is up is told, too"
-    for f in re.findall(r"tests/\w+\.py", install["run"]): assert (ROOT/f).is_file(), f
+    for f in re.findall(r"(?:tests|\.ci)/\w+\.py", install["run"]): assert (ROOT/f).is_file(), f
     assert "--resolution lowest-direct" in install["run"] and "--upgrade-strategy eager" in install["run"]
     for step in (install, tell): assert subprocess.run(["bash", "-n"], input=re.sub(r"\$\{\{.*?\}\}", "x", step["run"]), text=True, capture_output=True).returncode == 0
     said = "FAILED tests/test_notebooks.py::test_runs[15_inpaint] - Failed: x\nFAILED 10_prompts.ipynb 19 s\nok     11_sweeps.ipynb 3 s\n"

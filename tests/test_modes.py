@@ -3,7 +3,7 @@ import functools, hashlib, http.server, json, threading
 from pathlib import Path
 import numpy as np, pytest, torch
 from PIL import Image
-from write import ROOT
+from course import ROOT
 from sdcourse.core import generators
 from sdcourse.models import get_scheduler, load
 from sdcourse.redraw import SKETCHES, fit_picture, img2img, likeness, open_picture, start_step

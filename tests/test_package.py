@@ -4,9 +4,9 @@ Seen red: by a wheel without a card, a README with a link of the repository, ano
 import json, re, sys, tarfile, zipfile
 from email.parser import Parser
 import pytest
-import write
+import course, write
 from conftest import ENV, copy_tree, python, run, tracked
-from write import ROOT
+from course import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +38,13 @@ def test_wheel_holds_what_is_needed(built):
 def test_sdist_holds_what_the_build_reads(built):
     with tarfile.open(built[0]) as t: got = {n.split("/", 1)[1] for n in t.getnames() if "/" in n}
     assert got >= {"settings.ini", "setup.py", "pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "SECURITY.md"}
-    assert not [n for n in got if n.startswith(("data/", "bench/", ".github/", ".ci/"))]
+    assert not [n for n in got if n.startswith(("data/", "bench/", "pages/", ".github/", ".ci/"))]
     assert built[0].stat().st_size < 45e6
 
 
 def test_metadata(built):
     with zipfile.ZipFile(built[1]) as z: meta = Parser().parsestr(z.read(next(n for n in z.namelist() if n.endswith(".dist-info/METADATA"))).decode())
-    ini, project = write.ini(), write.PYPROJECT["project"]
+    ini, project = course.ini(), course.PYPROJECT["project"]
     assert (meta["Name"], meta["Summary"], meta["Author"], meta["Requires-Python"]) == (project["name"], project["description"], ini["author"], f">={ini['min_python']}")
     assert meta["Version"] == re.search(r'__version__ = "(.+)"', (ROOT/"sdcourse/__init__.py").read_text())[1]
     assert ini["license"] in (meta["License"], meta["License-Expression"])
@@ -56,7 +56,7 @@ def test_metadata(built):
     assert {*meta.get_all("Project-URL")} == {f"{k}, {v}" for k, v in project["urls"].items()}
     assert [r for r in meta.get_all("Requires-Dist") if "extra ==" not in r] == ini["requirements"].split()
     assert {*meta.get_all("Provides-Extra")} == {k.removesuffix("_requirements") for k in ini if k.endswith("_requirements")}
-    shown, readme, own = meta.get_payload().strip(), (ROOT/"README.md").read_text("utf-8").strip(), rf"{re.escape(write.REPO)}/(blob|raw)/v{re.escape(meta['Version'])}/"
+    shown, readme, own = meta.get_payload().strip(), (ROOT/"README.md").read_text("utf-8").strip(), rf"{re.escape(course.REPO)}/(blob|raw)/v{re.escape(meta['Version'])}/"
     assert re.sub(rf"\]\({own}", "](", shown) == readme, "the README, and nothing else"
     assert not (bad := [t for t in re.findall(r"\]\(([^)\s]+)", shown) if not t.startswith(("https://", "#"))]), f"a registry has no file {bad}"
     assert all((ROOT/m[2]).exists() for m in re.finditer(rf"\]\({own}([^)#\s]+)", shown))
@@ -155,7 +155,7 @@ def test_the_citation():
     import datetime, yaml
     c = yaml.safe_load((ROOT/"CITATION.cff").read_text("utf-8"))
     assert {*c} - {"date-released"} == {"cff-version", "message", "type", "title", "abstract", "authors", "version", "license", "repository-code", "url", "keywords"}
-    assert c["cff-version"] == "1.2.0" and c["type"] == "software" and c["authors"] == [{"name": write.ini()["author"]}] and c["license"] == write.ini()["license"]
+    assert c["cff-version"] == "1.2.0" and c["type"] == "software" and c["authors"] == [{"name": course.ini()["author"]}] and c["license"] == course.ini()["license"]
     version, day = re.search(r"(?m)^## ([\d.]+)(?: \((.+)\))?$", (ROOT/"CHANGELOG.md").read_text("utf-8")).groups()
     ours = re.search(r'__version__ = "(.+)"', (ROOT/"sdcourse/__init__.py").read_text())[1]
     assert str(c["version"]) == ours and re.sub(r"\.dev\d+$", "", ours) == version and bool(day) == (".dev" not in ours), "a version in the making ends in .dev0 and has no day yet"
@@ -163,9 +163,9 @@ def test_the_citation():
 
 
 def test_a_release_with_a_day_is_cited_with_it():
-    import pages
-    r = pages.release(write.PYPROJECT["project"], write.ini()) | dict(date="2027-01-31", version="1.2.3")
-    assert "date-released: 2027-01-31\n" in pages.citation(r) and "version: 1.2.3\n" in pages.citation(r) and "year = {2027}" in pages.cite(r)
+    import back
+    r = back.release(course.PYPROJECT["project"], course.ini()) | dict(date="2027-01-31", version="1.2.3")
+    assert "date-released: 2027-01-31\n" in back.citation(r) and "version: 1.2.3\n" in back.citation(r) and "year = {2027}" in back.cite(r)
 
 
 def test_lab_after_an_upgrade(tmp_path, monkeypatch):
@@ -193,6 +193,6 @@ def test_no_badge_on_the_site():
     "The README may show badges; a page of the site asks nobody else for anything."
     readme = (ROOT/"README.md").read_text("utf-8"); shown = re.findall(r"!\[[^\]]*\]\((https://[^)]+)\)", readme)
     assert len(shown) == 3 and not any(u in (ROOT/"nbs/index.ipynb").read_text("utf-8") for u in shown)
-    ours = [u for u in shown if u.startswith(write.REPO)]
-    assert ours == [f"{write.REPO}/actions/workflows/test.yaml/badge.svg"] and (ROOT/".github/workflows/test.yaml").is_file(), "the badge of a workflow that there is"
-    assert f"python-{write.ini()['min_python']}%2B" in readme and f"licence-{write.ini()['license'].replace('-', '--')}-" in readme
+    ours = [u for u in shown if u.startswith(course.REPO)]
+    assert ours == [f"{course.REPO}/actions/workflows/test.yaml/badge.svg"] and (ROOT/".github/workflows/test.yaml").is_file(), "the badge of a workflow that there is"
+    assert f"python-{course.ini()['min_python']}%2B" in readme and f"licence-{course.ini()['license'].replace('-', '--')}-" in readme

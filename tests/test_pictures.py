@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 from PIL import Image, ImageFile, ImageOps
-from write import ROOT
+from course import ROOT
 from sdcourse import core, show
 from sdcourse.core import picture_size, read_picture, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
 from sdcourse.redraw import fit_picture, open_picture

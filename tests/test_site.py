@@ -1,19 +1,17 @@
-"""The pages, built by the stand-in for Quarto (tests/site.py): nothing is broken, leaked, too large, without words for its pictures, or fetched from another host; the reference says what Python says.
+"""The pages, built by the stand-in for Quarto (pages/preview.py): nothing is broken, leaked, too large, without words for its pictures, or fetched from another host; the reference says what Python says.
 
 The stand-in shares with the published site the processed notebooks, pandoc, the configuration and the styles; what Quarto adds of its own is held by `test_quarto_is_asked_for_nothing_from_elsewhere`."""
-import functools, html, http.server, importlib.util, inspect, json, re, threading
+import functools, html, http.server, inspect, json, re, threading
 from collections import Counter
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 import pytest, yaml
-import gallery, reference
+import course, dress, gallery, preview, reference
 from test_browser import FLAGS, SHOTS, chromium, needs
-from write import BRANCH, NBS, REPO, ROOT, SITE
+from course import BRANCH, NBS, REPO, ROOT, SITE, read, source
 
-spec = importlib.util.spec_from_file_location("sdcourse_site", ROOT/"tests/site.py") # `site` is a module of Python's own
-maker = importlib.util.module_from_spec(spec); spec.loader.exec_module(maker)
 LOADS = {("img", "src"), ("script", "src"), ("iframe", "src"), ("source", "src"), ("source", "srcset"), ("img", "srcset"), ("video", "src"), ("video", "poster"), ("audio", "src"), ("embed", "src"), ("object", "data"), ("track", "src"), ("input", "src"), ("use", "href"), ("image", "href")}
 REL = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "manifest", "apple-touch-icon"}
 
@@ -48,7 +46,7 @@ class Page(HTMLParser):
 def site(tmp_path_factory):
     "The processed folder, the built pages, and what was read of them."
     top = tmp_path_factory.mktemp("site"); out = top/"out"; out.mkdir(); (top/"tree").mkdir()
-    folder = maker.prepare(top/"tree"); made = maker.Site(folder, out); made.build()
+    folder = preview.prepare(top/"tree"); made = preview.Site(folder, out); made.build()
     return made, {p.name: Page(p) for p in sorted(out.glob("*.html"))}
 
 
@@ -92,7 +90,17 @@ def test_pictures_are_there_and_have_words(site):
     assert not bad, "\n".join(bad)
 
 
-def dress_kinds(): import dress; return {*dress.SHOWS.values(), "Picture", "Chart"}
+@pytest.mark.parametrize("nb", course.pages(), ids=lambda p: p.stem)
+def test_alt_texts_say_what_is_seen(nb):
+    "A picture whose code has no labels is described in its cell, by one who has looked at it; none leans on a heading or on the sentence beside it."
+    cells = read(nb)["cells"]; heads = {re.sub(r"[`*$]", "", h).strip() for c in cells if c["cell_type"] == "markdown" for h in re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", source(c))}
+    for k, text in dress.alts({"cells": cells}).items():
+        assert text, f"cell {cells[k]['id']} says nothing of its picture: begin it with `#| fig-alt: \"...\"`"
+        assert len(text) < 420 and not {*text.split("; ")[0].split(", ")} & heads, f"{cells[k]['id']}: {text}"
+        if own := dress.OWN.search(source(cells[k])): assert 20 <= len(text) <= 200 and not re.match(r"(?i)(an? )?(picture|image|photo|figure|chart) (of|that)\b", text), f"{cells[k]['id']}: {own[1]}"
+
+
+def dress_kinds(): return {*dress.SHOWS.values(), "Picture", "Chart"}
 
 
 def test_every_page_is_small(site):
@@ -172,7 +180,7 @@ def test_reference_says_what_python_says(site):
 
 
 def test_gallery_shows_what_the_lessons_show():
-    assert not (stale := [p.name for p in gallery.stale()]), f"run `python tests/write.py`: {stale}"
+    assert not (stale := [p.name for p in gallery.stale()]), f"run `python pages/write.py`: {stale}"
     assert sum(p.stat().st_size for p in [NBS/"images/start.png", *(NBS/"images").glob("make-*.png")]) <= 400_000, "the start page's pictures are too heavy"
     made = {p.name for p in gallery.tiles()}; assert {p.name for p in (NBS/"images").glob("make-*.png")} == made
 
@@ -201,7 +209,7 @@ def test_pages_in_a_browser(server):
             for scheme in ("light", "dark"):
                 context = browser.new_context(viewport=dict(width=width, height=900), color_scheme=scheme); page = context.new_page()
                 page.on("console", lambda m: bad.append(f"{page.url}: {m.text}") if m.type in ("error", "warning") else None)
-                page.on("pageerror", lambda e: bad.append(f"{page.url}: {e}")); page.on("requestfailed", lambda r: bad.append(f"{page.url}: failed {r.url}"))
+                page.on("pageerror", lambda e: bad.append(f"{page.url}: {e}")); page.on("requestfailed", lambda r: bad.append(f"{page.url}: {r.failure} {r.url}") if r.failure != "net::ERR_ABORTED" else None) # aborted: the page was left before its last picture had come
                 page.on("response", lambda r: bad.append(f"{page.url}: {r.status} {r.url}") if r.status >= 400 else None)
                 page.on("request", lambda r: bad.append(f"{page.url}: asks {r.url}") if not r.url.startswith((server, "data:", "blob:")) else None)
                 for kind in KINDS:
@@ -216,3 +224,19 @@ def test_pages_in_a_browser(server):
                 context.close()
         browser.close()
     assert not bad, "\n".join(dict.fromkeys(bad))
+
+
+def test_every_page_fits(site, server):
+    "No table and no map scrolls sideways at the width of a desk; on a phone tables may, by themselves, but never the page."
+    needs(chromium(), "there is no Chromium or Chrome on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+    wide = "[...document.querySelectorAll('main table, main .idea-map-box')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => [e.innerText.slice(0, 60), e.scrollWidth - e.clientWidth])"
+    with sync_playwright() as pw:
+        browser = pw.chromium.launch(executable_path=chromium(), args=FLAGS); page = browser.new_page(); bad = []
+        for name in [n for n in site[1] if not n.startswith("reference-")] + sorted((n for n in site[1] if n.startswith("reference-")), key=len)[-5:]: # of the reference those with the longest titles
+            page.set_viewport_size(dict(width=1280, height=900)); page.goto(f"{server}/{name}", wait_until="domcontentloaded")
+            bad += [f"{name} at 1280: {t}" for t in page.evaluate(wide)]
+            page.set_viewport_size(dict(width=390, height=900))
+            if (over := page.evaluate("document.documentElement.scrollWidth - innerWidth")) > 0: bad.append(f"{name} at 390: {over} too wide")
+        browser.close()
+    assert not bad, "\n".join(bad)

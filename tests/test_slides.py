@@ -2,7 +2,7 @@
 import json, re
 import pytest
 from test_browser import FLAGS, chromium, needs
-from write import NBS, read, source
+from course import NBS, read, source
 
 BAD = """least => [...document.querySelectorAll('section')].flatMap((s, k) => {
     const r = [], px = e => parseFloat(getComputedStyle(e).fontSize), say = x => r.push(`slide ${k + 1} (${s.className}): ${x}`), box = s.getBoundingClientRect();

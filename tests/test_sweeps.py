@@ -1,12 +1,12 @@
 "Sweeps over every kind of axis: each picture as drawn alone, in its place, with its own recipe; and the bench's arms draw the same pictures."
 import itertools
-import numpy as np, pytest
+import numpy as np, pytest, tiny
 from sdcourse.generate import txt2img
 from sdcourse.models import load
 from sdcourse.redraw import img2img
 from sdcourse.sampling import max_difference
 from sdcourse.sweeps import sweep, sweep_pictures
-from write import ROOT
+from course import ROOT
 
 P = "a red fox in the snow, 3d render style"
 AXES = dict(prompt=[P, "an owl at night, pixel art style"], negative_prompt=["", "blue"], seed=range(3, 5), guidance_scale=np.array([1., 6.]), scheduler=["ddim", "tcd"], num_inference_steps=[2, 3],
@@ -18,15 +18,19 @@ FEW = dict(seed=3, num_inference_steps=3, scheduler="ddim")
 def pipe(): return load("pocket")
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory): return load(tiny.save(tmp_path_factory.mktemp("tiny")), device="cpu")
+
+
 @pytest.mark.parametrize("a, b", [*itertools.combinations(AXES, 2)])
-def test_every_pair_of_axes(pipe, a, b):
+def test_every_pair_of_axes(small, a, b):
     kw = {"prompt": P, **FEW, a: AXES[a], b: AXES[b]}
-    got = sweep(pipe, kw.pop("prompt"), batch_size=3, **kw)
+    got = sweep(small, kw.pop("prompt"), batch_size=3, **kw)
     first, second = (a, b) if a == "prompt" or [*kw].index(a) < [*kw].index(b) else (b, a)
     assert [*got.rows] == [first] and [*got.cols] == [second]
     for img, (u, v) in zip(got.pictures, itertools.product(AXES[first], AXES[second]), strict=True):
         alone = {"prompt": P, **FEW, first: u, second: v}
-        assert max_difference([img], txt2img(pipe, alone.pop("prompt"), **alone)) <= 1, (u, v)
+        assert max_difference([img], txt2img(small, alone.pop("prompt"), **alone)) <= 1, (u, v)
         recipe = img.info["sdcourse"]
         for k, want in ((first, u), (second, v)): assert recipe[k] == (list(want) if isinstance(want, tuple) else want), k
     assert len({im.tobytes() for im in got.pictures}) > 1

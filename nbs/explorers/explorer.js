@@ -1,4 +1,4 @@
-/* Brings the still pictures of a page to life: knobs over pictures that were drawn beforehand (tests/explorers.py).
+/* Brings the still pictures of a page to life: knobs over pictures that were drawn beforehand (pages/explorers.py).
    No library, no request but for axes.js and one sheet of pictures for each explorer; works from a plain file server and from a file. Without it, or when something is missing, the still stays. */
 (() => {
   "use strict";

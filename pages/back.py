@@ -1,16 +1,9 @@
-"""The pages of the last part that are made of something stored: what changed since 2022 (then_and_now.toml), the models (sdcourse.models), what a lesson costs (bench/results.json). tests/write.py puts them into their notebooks; nothing heavy is imported."""
+"""The pages of the last part that are made of something stored: what changed since 2022 (then_and_now.toml), the models (sdcourse.models), what a lesson costs (bench/results.json). pages/write.py puts them into their notebooks; nothing heavy is imported."""
 import json, re, tomllib
-from pathlib import Path
+from course import NBS, ROOT, code, in_parts, link, source, table
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
 TODAY = { # what a row says of the old form: the word in the table
     "error": "an error", "warns": "works, and warns", "ignored": "**ignored in silence**", "wrong": "**wrong, in silence**", "noted": "ignored, one line in the log", "works": "still works"}
-
-
-def table(head, rows, right=()):
-    "A table in Markdown; the columns numbered in `right` are flush right."
-    return "\n".join(["| " + " | ".join(head) + " |", "|" + "".join(" ---: |" if k in right else " --- |" for k in range(len(head))), *("| " + " | ".join(map(str, r)) + " |" for r in rows)])
 
 
 def constraint(*names):
@@ -23,7 +16,7 @@ def constraint(*names):
 
 def then_and_now():
     "[(id, text)] of nbs/96_then_and_now.ipynb."
-    themes = tomllib.loads((HERE/"then_and_now.toml").read_text("utf-8"))["theme"]; rows = [r for t in themes for r in t["row"]]
+    themes = tomllib.loads((ROOT/"pages/then_and_now.toml").read_text("utf-8"))["theme"]; rows = [r for t in themes for r in t["row"]]
     silent = [r for r in rows if r["today"] in ("ignored", "wrong")]
     count = {k: sum(r["today"] == k for r in rows) for k in TODAY}
     about = f"""The code of 2022 is still what one finds first, and most of it has aged. Here are {len(rows)} pieces of it, each beside what one writes today, and what happens now to whoever runs the old one: {count['error']} end with an error, {count['warns']} work with a warning, {count['noted'] + count['works']} do no harm, and **{len(silent)} say nothing and do something else**. Those are the ones to know, for nothing tells you:
@@ -47,30 +40,26 @@ def entry(r):
 
 # Models
 
-def used_in(name, titles, beside=""):
+def used_in(name, beside=""):
     "Links to the lessons in whose code a cell says the name, as a word in quotes, and something `beside` it."
     res = []
-    for p in sorted((ROOT/"nbs").glob("[0-7]*.ipynb")):
-        code = ["".join(c["source"]) for c in json.loads(p.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
-        if any(re.search(rf"[\"']{re.escape(name)}[\"']", s) and re.search(beside, s) for s in code): res.append(p)
-    if len(res) > 4: return f"{len(res)} lessons, the first is {link(res[0], titles)}"
-    return ", ".join(link(p, titles) for p in res) or "none"
+    for p in sorted(NBS.glob("[0-7]*.ipynb")):
+        if any(re.search(rf"[\"']{re.escape(name)}[\"']", s) and re.search(beside, s) for s in map(source, code(p))): res.append(p)
+    if len(res) > 4: return f"{len(res)} lessons, the first is {link(res[0])}"
+    return ", ".join(link(p) for p in res) or "none"
 
 
-def link(p, titles): return f"[{titles[p.stem]}]({p.name})"
-
-
-def models(titles):
+def models():
     "[(id, text)] of nbs/97_model_list.ipynb."
     from sdcourse.models import DEPTH_MODELS, GONE, LORAS, MODELS, OWN_LORAS, PICTURE_SETS, SEEN
     def size(r): return f"{r['gb']:g} GB" if r["gb"] > .05 else "0, in the package"
     def ids(r): return "<br>".join(f"`{i}`" for i in r["ids"])
-    def row(n, r): return (f"`{n}`", "in the package" if n == "pocket" else ids(r), r["about"], r["licence"], size(r) if "gb" in r else f"{r['pictures']} pictures", used_in(n, titles))
+    def row(n, r): return (f"`{n}`", "in the package" if n == "pocket" else ids(r), r["about"], r["licence"], size(r) if "gb" in r else f"{r['pictures']} pictures", used_in(n))
     head = ("name", "id on the hub", "what it is", "licence", "download", "in lessons")
     own = {"creatures": "CC0-1.0, Apache-2.0, MIT", "kittens": "CC-BY-4.0", "blob": "Apache-2.0"}
-    if {*own} != {*OWN_LORAS}: raise ValueError(f"tests/pages.py knows the licences of {[*own]}, and the package has the LoRAs {[*OWN_LORAS]}")
+    if {*own} != {*OWN_LORAS}: raise ValueError(f"pages/back.py knows the licences of {[*own]}, and the package has the LoRAs {[*OWN_LORAS]}")
     return [("mo_models", f"## Models\n\n`load(name)` takes a name of this table, any other id, or a folder.\n\n{table(head, [row(n, r) for n, r in MODELS.items()], (4,))}\n\n`pocket` is all that the lessons need. The others want a network once, and are meant for a graphics card. Sizes are of the half precision files. All were there in {SEEN}, and none needs a token. The licence is the model's own, and what one may do with the pictures stands in it."),
-            ("mo_small", f"## Small additions\n\n`load_trained(pipe, name)` puts one in.\n\n{table(head, [row(n, r) for n, r in LORAS.items()] + [(f'`{n}`', 'in the package', 'a LoRA for the pocket model, see `sdcourse/loras/MODEL_CARD.md`', own[n], '0, in the package', used_in(n, titles, 'load_trained|--lora')) for n in OWN_LORAS], (4,))}\n\nHow far each pixel is, for [animations](17_animate.ipynb) in three dimensions:\n\n{table(head, [row(n, r) for n, r in DEPTH_MODELS.items()], (4,))}"),
+            ("mo_small", f"## Small additions\n\n`load_trained(pipe, name)` puts one in.\n\n{table(head, [row(n, r) for n, r in LORAS.items()] + [(f'`{n}`', 'in the package', 'a LoRA for the pocket model, see `sdcourse/loras/MODEL_CARD.md`', own[n], '0, in the package', used_in(n, 'load_trained|--lora')) for n in OWN_LORAS], (4,))}\n\nHow far each pixel is, for [animations](17_animate.ipynb) in three dimensions:\n\n{table(head, [row(n, r) for n, r in DEPTH_MODELS.items()], (4,))}"),
             ("mo_data", f"## Pictures to learn from\n\n`load_data(name)` reads one; the creatures come with the package, cats and icons with the repository (`data/README.md`).\n\n{table(head, [row(n, r) for n, r in PICTURE_SETS.items()], (4,))}"),
             ("mo_gone", "## What is gone\n\nIds are removed by those who own them, and old notebooks then say that no such repository was found. `load` with one of these says what to take.\n\n" + table(("id", "what it was", "removed", "take"), [(f"`{k}`", r["about"], r["when"], ", ".join(f"`{u}` (`{ {**MODELS, **PICTURE_SETS}[u]['ids'][0]}`)".replace("` (` ", "` (`") for u in r["use"]) + (f"; {r['why']}" if r["why"] else "")) for k, r in GONE.items()])
              + "\n\nIn the code of this course ids stand in [one table](82_models.ipynb), of which this page is made: when one vanishes, one line changes.")]
@@ -78,24 +67,29 @@ def models(titles):
 
 # What a lesson costs
 
-def costs(course, titles, res):
+def costs(res):
     "[(id, text)] of nbs/98_costs.ipynb. `res`: the row `lessons` of bench/results.json."
     each, a = res.get("each"), res.get("about")
-    if not each: return [("co_all", "Nothing is measured yet: `python -m pytest tests/test_notebooks.py && python -m bench --only lessons && python tests/write.py` does it.")]
+    if not each: return [("co_all", "Nothing is measured yet: `python -m pytest tests/test_notebooks.py && python -m bench --only lessons && python pages/write.py` does it.")]
     def gb(m): return f"{m / 1000:.2f}" if m else "not told"
     def row(p):
         c = each.get(p.name)
-        return (link(p, titles), *(f"{c[k]:.0f}" for k in ("cpu", "seconds", "slowest_cell")), f"{c['training']:.0f}" if c["training"] >= .5 else "", gb(c["memory"])) if c else (link(p, titles), *["not measured yet"] * 2, *[""] * 3)
-    head, right = ("lesson", "seconds of a core", "seconds", "longest cell, s", "training, s", "memory, GB"), (1, 2, 3, 4, 5)
-    rows = {name: [p for p in nbs if any(c["cell_type"] == "code" and c["id"] != "setup" for c in json.loads(p.read_text("utf-8"))["cells"])] for name, nbs in course.items()}
-    known = [each[p.name] for ps in rows.values() for p in ps if p.name in each]
-    cpu, most, dear = sum(c["cpu"] for c in known), max(c["memory"] for c in known), [p for p in (q for ps in rows.values() for q in ps) if p.name in each and each[p.name]["cpu"] > 60]
+        return (link(p), *(f"{c[k]:.0f}" for k in ("cpu", "seconds", "slowest_cell")), f"{c['training']:.0f}" if c["training"] >= .5 else "", gb(c["memory"])) if c else (link(p), *["not measured yet"] * 2, *[""] * 3)
+    head, right = ("", "core,&nbsp;s", "clock,&nbsp;s", "longest cell,&nbsp;s", "training,&nbsp;s", "memory,&nbsp;GB"), (1, 2, 3, 4, 5)
+    rows = {name: [p for p in nbs if any(c["id"] != "setup" for c in code(p))] for name, nbs in in_parts().items()}
+    rows = {name: ps for name, ps in rows.items() if ps}; beside = {name for name in ("Workshop", "Back") if name in rows}
+    def known(names): return [p for n in rows if n in names for p in rows[n] if p.name in each]
+    def minutes(ps): return sum(each[p.name]["cpu"] for p in ps) / 60
+    lessons, others = known({*rows} - beside), known(beside)
+    most, dear = max(each[p.name]["memory"] for p in lessons + others), [p for p in lessons if each[p.name]["cpu"] > 60]
     load = f", load {a['load']} at the end" if a.get("load") else ""
-    text = f"""Each lesson below was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(known)} together take {cpu / 60:.0f} minutes of one core, so about {cpu / 120:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {f'{gb(most)} GB is the most memory that any of them had' if most else 'how much memory they need was not told'}. {len(dear)} take more than a minute: {', '.join(link(p, titles) for p in dear)}."""
-    how = f"""**Seconds of a core** are the honest measure: what the processor worked, whatever else the machine did. **Seconds** are by the clock, and longer where other work ran beside. Starting Python and loading the libraries and the model, 5 s or so, is in both. **Training** is the time by the clock in the cells whose code trains something. **Memory** is the most that the notebook's process had, without programs that it starts.
+    text = f"""Each lesson was run from its first cell to its last, in a process of its own on one thread, as the tests do it. All {len(lessons)} together take {minutes(lessons):.0f} minutes of one core, so about {minutes(lessons) / 2:.0f} minutes on two. None needs a graphics card, none downloads anything (0 MB: the model comes with the course), and {f'{gb(most)} GB is the most memory that any of them had' if most else 'how much memory they need was not told'}. {len(dear)} take more than a minute of a core: {', '.join(map(link, dear))}."""
+    aside = f"""## Beside the lessons\n\nNobody need run these to learn from the course: the notebooks that the package is made of, and the pages behind the lessons that have code. All {len(others)} together take {minutes(others):.0f} minutes of a core."""
+    how = f"""**Core** is the honest measure: the seconds that the processor worked, whatever else the machine did. **Clock** is the seconds by the clock, more where other work ran beside. Starting Python and loading the libraries and the model, 5 s or so, is in both. **Training** is the time by the clock in the cells whose code trains something. **Memory** is the most that the notebook's process had, without programs that it starts.
 
 Measured on {a['date']} on {a['cores']} cores ({a['processor']}){load}; Python {a['python']}, torch {a['torch']}, diffusers {a['diffusers']}, transformers {a['transformers']}. No lesson was run on a graphics card for this table, so it has no column for one: cells marked `#| gpu` are left out."""
-    return [("co_all", text), *((f"co_{k}", f"## {name}\n\n{table(head, [row(p) for p in rows[name]], right)}") for k, name in enumerate(rows) if rows[name]), ("co_how", f"## How it was measured\n\n{how}")]
+    def part(name): return f"{'###' if name in beside else '##'} {name}\n\n{table(head, [row(p) for p in rows[name]], right)}"
+    return [("co_all", text), *((f"co_{k}", part(n)) for k, n in enumerate(rows) if n not in beside), ("co_how", f"## How it was measured\n\n{how}"), ("co_beside", "\n\n".join([aside, *(part(n) for n in rows if n in beside)]))]
 
 
 # The package's face
@@ -111,7 +105,7 @@ def release(project, ini):
 def citation(r):
     "CITATION.cff, in the form of the Citation File Format 1.2.0."
     date = f"date-released: {r['date']}\n" if r["date"] else ""
-    return f"""# made by tests/write.py from pyproject.toml, settings.ini, sdcourse/__init__.py and CHANGELOG.md
+    return f"""# made by pages/write.py from pyproject.toml, settings.ini, sdcourse/__init__.py and CHANGELOG.md
 cff-version: 1.2.0
 message: If this course or its pocket model helped your work, please cite it so.
 type: software

@@ -1,79 +1,34 @@
-"""Write what is made and not written by hand. Run `python tests/write.py` after adding a lesson or changing the start page; a test fails until then.
+"""Write what is made and not written by hand. Run `python pages/write.py` after adding a lesson or changing the start page; a test fails until then.
 
 From the notebooks and the address in pyproject.toml it makes
 - nbs/sidebar.yml, the course in reading order, and the same map on the start page, with the commands of a fresh machine;
-- the gallery of the start page, its pictures cut from what the lessons have saved (tests/gallery.py);
+- the gallery of the start page, its pictures cut from what the lessons have saved (pages/gallery.py);
 - the glossary and nbs/words.js, from the words of all books: the pages show what a word means where they first say it;
-- the map of ideas and its picture, from these words and tests/ideas.py;
-- the tables of the notation and of the resources, from tests/notation.py and tests/resources.toml;
+- the map of ideas and its picture, from these words and pages/ideas.py;
+- the tables of the notation and of the resources, from pages/notation.py and pages/resources.toml;
 - the page of the measurements, from bench/results.json and the tables beside it;
-- the pages of what changed since 2022, of the models, and of what a lesson costs (tests/pages.py);
-- the explorers' still pictures with their questions, and nbs/explorers/axes.js, from tests/explorers.py and what it has drawn;
+- the pages of what changed since 2022, of the models, and of what a lesson costs (pages/back.py);
+- the explorers' still pictures with their questions, and nbs/explorers/axes.js, from pages/explorers.py and what it has drawn;
 - the badge and the set-up cell of each lesson (they install the course where it is missing, as on Colab);
 - recall questions, exercises and the line of new words at the end of each lesson, from its book in nbs/exercises/;
 - README.md, from the start page, and CITATION.cff;
 - smaller saved pictures: once instead of as PNG and JPEG, and in 256 colours when they are large;
 and with `--constraints` constraints.txt, the tested set, from the packages of this environment."""
-import base64, io, json, re, sys, tomllib
-import pages as made_of
-from configparser import ConfigParser
-from pathlib import Path
-import gallery
+import base64, io, json, re, sys
+import back, explorers, gallery, ideas, notation, resources
+from course import BRANCH, NBS, PYPROJECT, REPO, ROOT, books, cell, code, dumps, heading, in_parts, ini, is_lesson, link, page_of, pages, part, read, source, table, title
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
-NBS = ROOT/"nbs"
-PYPROJECT = tomllib.loads((ROOT/"pyproject.toml").read_text("utf-8"))
-REPO, SITE = (PYPROJECT["project"]["urls"][k].rstrip("/") for k in ("Repository", "Documentation"))
-BRANCH = PYPROJECT["tool"]["nbdev"].get("branch", "main")
-# the decades of the notebooks' numbers
-PARTS = {0: "Start", 1: "Steer", 2: "Open it up", 3: "Build your own", 4: "Teach it", 5: "Judge it", 8: "Workshop", 9: "Back"}
 # the two commands of the README; .ci/run runs the second
 DRAW = 'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e . && .venv/bin/sdcourse txt2img "a red fox in the snow, 3d render style"'
 TEST = 'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[dev]" && .venv/bin/python -m pytest'
 
 
-def ini():
-    "settings.ini's one section."
-    cfg = ConfigParser(interpolation=None, delimiters=["="]); cfg.read(ROOT/"settings.ini", encoding="utf-8")
-    return cfg["DEFAULT"]
-
-
-def pages(): return sorted(NBS.glob("[0-9]*.ipynb"))
-def read(p): return json.loads(p.read_text("utf-8"))
-def source(cell): return "".join(cell["source"])
-def dumps(nb): return json.dumps(nb, sort_keys=True, indent=1, ensure_ascii=False) + "\n" # as nbdev writes it
-def code(p): return [c for c in read(p)["cells"] if c["cell_type"] == "code"]
-def part(p): return int(p.name[0])
-def is_lesson(p): return part(p) != 8
-
-
-def heading(p):
-    "(title, description) of the notebook's first cell."
-    m = re.fullmatch(r"# (.+)\n\n?> (.+)", source(read(p)["cells"][0]).strip())
-    if not m: raise ValueError(f"{p.name}: its first cell must be `# Title` and `> description`, nothing else (the site shows no more of it)")
-    return m.groups()
-
-
-def course():
-    "{part's name: its notebooks}, in reading order."
-    res = {}
-    for p in pages(): res.setdefault(PARTS[part(p)], []).append(p)
-    return res
-
-
 def sidebar():
     "The text of nbs/sidebar.yml."
-    lines = ["# made by tests/write.py", "website:", "  navbar:", "    right:", "      - icon: github", f"        href: {REPO}", "        aria-label: The course's repository",
+    lines = ["# made by pages/write.py", "website:", "  navbar:", "    right:", "      - icon: github", f"        href: {REPO}", "        aria-label: The course's repository",
              "  sidebar:", "    contents:", "      - index.ipynb"]
-    for name, nbs in course().items(): lines += [f"      - section: {name}", "        contents:"] + [f"          - {p.name}" for p in nbs]
+    for name, nbs in in_parts().items(): lines += [f"      - section: {name}", "        contents:"] + [f"          - {p.name}" for p in nbs]
     return "\n".join(lines) + "\n"
-
-
-def cell(id, text, kind="markdown"):
-    "A notebook cell with an id of its own, by which it is found again."
-    res = dict(cell_type=kind, id=id, metadata={}, source=text.splitlines(keepends=True))
-    return res if kind == "markdown" else {**res, "execution_count": None, "outputs": []}
 
 
 def ref():
@@ -120,7 +75,7 @@ The picture is in a file that the last line names. And this runs every lesson an
 
 def course_map():
     "The start page's map: each notebook with its description."
-    return cell("map", "\n\n".join(f"**{name}**\n\n" + "\n".join(f"- [{t}]({p.name}): {d}" for p, (t, d) in ((p, heading(p)) for p in nbs)) for name, nbs in course().items()))
+    return cell("map", "\n\n".join(f"**{name}**\n\n" + "\n".join(f"- [{t}]({p.name}): {d}" for p, (t, d) in ((p, heading(p)) for p in nbs)) for name, nbs in in_parts().items()))
 
 
 def with_cells(nb, cells, at=None):
@@ -141,21 +96,12 @@ def with_book(nb, book):
     return {**nb, "cells": cells[:at] + [new(*c) for c in book.cells()] + [cells[at], new("words", "markdown", book.new_words())] + cells[at + 1:]}
 
 
-def books():
-    "{lesson: its book} of nbs/exercises/, by way of the modules they make."
-    from sdcourse.exercises.book import books
-    return books()
-
-
-def page_of(p): return re.sub(r"^\d+\w?_", "", Path(p).stem) # the name of its page on the site
-
-
 def words(terms):
     "The text of nbs/words.js: what nbs/course.js shows where a page first says a word of the glossary, and the lessons in reading order with their parts."
     lessons = [p for p in pages() if part(p) < 8]
     data = dict(lessons=[page_of(p) for p in lessons], parts=[part(p) for p in lessons],
-                words=[dict(word=t.word, meaning=t.meaning.replace("`", ""), spellings=t.spellings, href=f"{page_of('90_glossary')}.html#{t.anchor}", lesson=page_of(t.lesson), title=heading(NBS/f"{t.lesson}.ipynb")[0]) | ({"within": t.within} if t.within else {}) for t in terms])
-    return "// made by tests/write.py\nwindow.sdcourse = " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace('{"word"', '\n{"word"') + ";\n"
+                words=[dict(word=t.word, meaning=t.meaning.replace("`", ""), spellings=t.spellings, href=f"{page_of('90_glossary')}.html#{t.anchor}", lesson=page_of(t.lesson), title=title(NBS/f"{t.lesson}.ipynb")) | ({"within": t.within} if t.within else {}) for t in terms])
+    return "// made by pages/write.py\nwindow.sdcourse = " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace('{"word"', '\n{"word"') + ";\n"
 
 
 def readme(nb, badges):
@@ -163,7 +109,7 @@ def readme(nb, badges):
     text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
     text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
     text = re.sub(r"(?<![\[`])`([\w./-]+)`(?!\])", lambda m: f"[{m[1]}]({m[1]})" if "." in m[1] and (ROOT/m[1]).is_file() else m[0], text)
-    return f"<!-- made from nbs/index.ipynb by tests/write.py: change it there -->\n\n" + re.sub(r"(?m)^(# .+)$", lambda m: f"{m[1]}\n\n{badges}", text, count=1) + "\n"
+    return f"<!-- made from nbs/index.ipynb by pages/write.py: change it there -->\n\n" + re.sub(r"(?m)^(# .+)$", lambda m: f"{m[1]}\n\n{badges}", text, count=1) + "\n"
 
 
 def small(nb):
@@ -189,8 +135,7 @@ def with_page(nb, cells):
 def stored():
     "{notebook: its made cells} of the pages that are made whole, from what is stored."
     from bench.report import read as measured
-    titles = {p.stem: heading(p)[0] for p in pages()}
-    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": made_of.then_and_now(), "97_model_list": made_of.models(titles), "98_costs": made_of.costs(course(), titles, measured("results")["lessons"])}.items()}
+    return {name: [cell(*c) for c in cells] for name, cells in {"96_then_and_now": back.then_and_now(), "97_model_list": back.models(), "98_costs": back.costs(measured("results")["lessons"])}.items()}
 
 
 def stumbles(ends):
@@ -198,9 +143,9 @@ def stumbles(ends):
     from sdcourse.cli import SETS
     def line(x): return " ".join(x.split()).replace("|", "\\|")
     every = [ends[n] for lessons in SETS.values() for n in lessons]
-    rows = [f"| [{heading(NBS/f'{b.lesson}.ipynb')[0]}]({b.lesson}.ipynb) | {line(e.title)} | {line(next(iter(e.mistakes.values())))} |" for b in every for e in b.exercises[:2]]
+    rows = [(link(NBS/f"{b.lesson}.ipynb"), line(e.title), line(next(iter(e.mistakes.values())))) for b in every for e in b.exercises[:2]]
     said = f"The {len(every)} lessons of the two days have {sum(len(b.exercises) for b in every)} exercises, and their checks know {sum(len(e.mistakes) for b in every for e in b.exercises)} mistakes by sight. All of them are in `teacher.md`; here is one for each of the first two exercises, in the words of the check."
-    return "\n".join([said, "", "| lesson | exercise | what the check says to a usual mistake |", "| --- | --- | --- |", *rows])
+    return f"{said}\n\n{table(('lesson', 'exercise', 'what the check says to a usual mistake'), rows)}"
 
 
 def made():
@@ -211,14 +156,13 @@ def made():
         return with_book(nb, ends[p.stem]) if p.stem in ends else nb
     from sdcourse.exercises.book import glossary
     terms = [t for b in ends.values() for t in b.terms]
-    gloss = cell("glossary", glossary(terms, {p.stem: heading(p)[0] for p in pages()}))
+    gloss = cell("glossary", glossary(terms, {p.stem: title(p) for p in pages()}))
     from bench.report import page
-    import explorers, ideas, notation, resources
-    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *resources.page(), *((f"explorer-{k}", explorers.figure(k, SITE)) for k in explorers.SPEC), ("stumbles", stumbles(ends))]], stored()
+    made_back, whole = [cell(*c) for c in [*page(), *ideas.page(), *notation.page(), *resources.page(), *((f"explorer-{k}", explorers.figure(k)) for k in explorers.SPEC), ("stumbles", stumbles(ends))]], stored()
     res = {p: dumps(small(with_page(with_cells(lesson(p) if is_lesson(p) else read(p), [gloss, *made_back]), whole.get(p.stem)))) for p in pages()}
-    about = made_of.release(PYPROJECT["project"], ini())
-    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table()), cell("cite", made_of.cite(about))])
-    return {**res, NBS/"words.js": words(terms), NBS/"explorers/axes.js": explorers.axes_js(), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, made_of.badges(about)), ROOT/"CITATION.cff": made_of.citation(about)}
+    about = back.release(PYPROJECT["project"], ini())
+    index = with_cells(read(NBS/"index.ipynb"), [install(), course_map(), cell("gallery", gallery.table()), cell("cite", back.cite(about))])
+    return {**res, NBS/"words.js": words(terms), NBS/"explorers/axes.js": explorers.axes_js(), NBS/"images/92_map.svg": ideas.svg(), NBS/"index.ipynb": dumps(index), NBS/"sidebar.yml": sidebar(), ROOT/"README.md": readme(index, back.badges(about)), ROOT/"CITATION.cff": back.citation(about)}
 
 
 def asked():
@@ -241,7 +185,7 @@ def constraints():
         todo += [q for q in map(Requirement, requires(r.name) or []) if not q.marker or any(q.marker.evaluate({"extra": x}) for x in extras)]
     floor = f"{ini()['min_python']}.0" # what does not install on the oldest Python is left out: pip finds one that does
     lines = [f"{name}=={version(name).split('+')[0]}" for name in sorted(seen) if SpecifierSet(metadata(name)["Requires-Python"] or "").contains(floor)]
-    return "# The set that the tests run with, made by tests/write.py --constraints: a record, not a requirement.\n" + "\n".join(lines) + "\n"
+    return "# The set that the tests run with, made by pages/write.py --constraints: a record, not a requirement.\n" + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

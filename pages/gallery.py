@@ -1,8 +1,7 @@
-"""The pictures of the start page. `python tests/write.py` cuts those of the gallery from what the lessons have saved; `python tests/gallery.py` draws the strip on top anew, which takes the model and half a minute."""
-import base64, io, json
-from pathlib import Path
+"""The pictures of the start page. `python pages/write.py` cuts those of the gallery from what the lessons have saved; `python pages/gallery.py` draws the strip on top anew, which takes the model and half a minute."""
+import base64, io
+from course import NBS, code
 
-NBS = Path(__file__).resolve().parent.parent/"nbs"
 # the strip on top: prompt, seed
 START = [("a red fox in the snow, 3d render style", 5), ("a rocket in space, 3d render style", 3), ("a house on the beach, bright flat style", 1), ("a whale under the sea, glossy cartoon style", 3),
          ("a sunflower on green grass, glossy cartoon style", 1), ("a ghost at night, bright flat style", 3), ("a panda, pencil sketch style", 1), ("a strawberry, pixel art style", 3),
@@ -30,9 +29,9 @@ def file(lesson): return NBS/f"images/make-{lesson.split('_', 1)[1]}.png"
 def tile(lesson, cell, box):
     "The picture of a lesson's cell, cut and centred on white."
     from PIL import Image
-    found = next((c for c in json.loads((NBS/f"{lesson}.ipynb").read_text("utf-8"))["cells"] if c["id"] == cell), None)
+    found = next((c for c in code(NBS/f"{lesson}.ipynb") if c["id"] == cell), None)
     data = next((o["data"].get("image/png") or o["data"].get("image/jpeg") for o in (found or {}).get("outputs", []) if any(m.startswith("image/") for m in o.get("data", {}))), None)
-    if not data: raise ValueError(f"{lesson} has no picture in a cell {cell}: tests/gallery.py takes one of the start page from there")
+    if not data: raise ValueError(f"{lesson} has no picture in a cell {cell}: pages/gallery.py takes one of the start page from there")
     img = Image.open(io.BytesIO(base64.b64decode("".join(data)))).convert("RGB")
     if box: img = img.crop((box[0], box[1], box[2] or img.width, box[3] or img.height))
     scale = min(SIZE[0] / img.width, SIZE[1] / img.height)

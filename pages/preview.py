@@ -1,15 +1,15 @@
-"""The pages without Quarto: `python tests/site.py OUT` builds the site into the folder OUT, offline, in seconds.
+"""The pages without Quarto: `python pages/preview.py OUT` builds the site into the folder OUT, offline, in seconds.
 
 A stand-in, for tests and for looking. The published site is Quarto's (`.github/workflows/docs.yaml`), which is too large for every machine that runs the tests. Both begin with the same folder
-(`nbdev-proc-nbs`, then tests/dress.py), the same `_quarto.yml`, `nbdev.yml`, `sidebar.yml` and styles, and the same converter, pandoc; notebooks become Markdown by Quarto's rules (cell classes, `echo`,
-`include`, `fig-alt`, `hide`). What is ours is the frame around the text, in tests/site.css and below: it has Quarto's ids and classes, not its Bootstrap, so that what stands in `nbs/styles.css` shows. It knows of
+(`nbdev-proc-nbs`, then pages/dress.py), the same `_quarto.yml`, `nbdev.yml`, `sidebar.yml` and styles, and the same converter, pandoc; notebooks become Markdown by Quarto's rules (cell classes, `echo`,
+`include`, `fig-alt`, `hide`). What is ours is the frame around the text, in pages/preview.css and below: it has Quarto's ids and classes, not its Bootstrap, so that what stands in `nbs/styles.css` shows. It knows of
 the configuration only what `_quarto.yml` says; search, lightbox and figure numbers are left out. What a page looks like to the last pixel, it does not say; that nothing is broken, missing, leaked or fetched from elsewhere, it does."""
 import base64, html, json, os, re, shutil, subprocess, sys, sysconfig, tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import yaml
+from course import ROOT, page_of
 
-ROOT = Path(__file__).resolve().parent.parent
 PICTURES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"} # in Quarto's order
 INTERNAL = {"echo", "include", "eval", "output", "warning", "label", "code-fold", "code-summary", "fig-alt", "fig-cap", "classes", "language", "tags", "export", "default_exp"} # options that are no attributes of the page
 
@@ -26,8 +26,7 @@ def prepare(to):
     env = {**os.environ, "PATH": f"{to/'bin'}:{sysconfig.get_path('scripts')}:{os.environ['PATH']}"}; env.pop("IN_TEST", None)
     p = subprocess.run(["nbdev-proc-nbs"], cwd=to, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if p.returncode: raise SystemExit(f"nbdev-proc-nbs failed:\n{p.stdout}{p.stderr}")
-    dress = ROOT/"tests/dress.py"
-    if dress.exists(): subprocess.run([sys.executable, dress, to/"_proc"], check=True)
+    subprocess.run([sys.executable, ROOT/"pages/dress.py", to/"_proc"], check=True)
     return to/"_proc"
 
 
@@ -92,7 +91,7 @@ def markdown(nb, page, folder):
 
 # Markdown becomes a page
 
-def page_name(file): return re.sub(r"^\d+\w?_", "", Path(file).stem) + ".html"
+def page_name(file): return page_of(file) + ".html"
 
 
 class Site:
@@ -188,7 +187,7 @@ class Site:
         for pat in [*as_list(self.cfg["project"].get("resources")), *as_list(self.fmt.get("css")), *as_list(self.web.get("favicon")), "images/*"]:
             for p in filter(Path.is_file, self.folder.glob(pat)): (to := self.out/p.relative_to(self.folder)).parent.mkdir(parents=True, exist_ok=True); shutil.copy2(p, to)
         (self.out/"site_libs").mkdir(parents=True, exist_ok=True)
-        (self.out/"site_libs/site.css").write_text("".join(self.theme(k) for k in ("light", "dark")) + (ROOT/"tests/site.css").read_text("utf-8"), "utf-8")
+        (self.out/"site_libs/site.css").write_text("".join(self.theme(k) for k in ("light", "dark")) + (ROOT/"pages/preview.css").read_text("utf-8"), "utf-8")
         def one(name): (self.out/self.href(name)).write_text(self.page(name), "utf-8")
         with ThreadPoolExecutor(os.cpu_count()) as ex: list(ex.map(one, self.texts))
         return len(self.texts)
@@ -211,7 +210,7 @@ const bar = document.querySelector("#quarto-sidebar"), here = bar.querySelector(
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2: raise SystemExit("python tests/site.py OUT: the folder for the pages")
+    if len(sys.argv) != 2: raise SystemExit("python pages/preview.py OUT: the folder for the pages")
     out = Path(sys.argv[1]).resolve(); out.mkdir(parents=True, exist_ok=True)
     if (out/"index.html").exists() and (out/"site_libs/site.css").exists(): shutil.rmtree(out); out.mkdir()
     elif any(out.iterdir()): raise SystemExit(f"{out} is not empty and holds no site of ours: choose another folder")

@@ -1,4 +1,4 @@
-"""Run notebooks as a learner does, without nbdev and its pinned family: `python tests/plain.py nbs/00_first.ipynb ...`, each in a process of its own.
+"""Run notebooks as a learner does, without nbdev and its pinned family: `python .ci/plain.py nbs/00_first.ipynb ...`, each in a process of its own.
 
 The job with the oldest packages needs it, for nbdev asks for a newer fastcore than the course does. What is left out is what nbdev-test leaves out: cells marked gpu, net, slow or eval: false, and what makes the package."""
 import json, os, re, subprocess, sys, time

@@ -4,7 +4,7 @@ What a lesson leans on is decided here (`NEEDS`) and proven by the notebooks: ev
 import html, re
 from collections import Counter
 from functools import cache
-from write import PARTS, books, code, heading, page_of, pages, part, read, source
+from course import PARTS, books, code, link, page_of, pages, part, read, source, table, title
 
 FIRST, HEAVY = "00_first", .5
 NEEDS = {FIRST: "", "10_prompts": FIRST, "11_sweeps": FIRST, "11b_negative": "11_sweeps", "13_img2img": FIRST, "14_chains": "13_img2img", "15_inpaint": "13_img2img", "16_dream": FIRST, "17_animate": "13_img2img", "18_explore": "13_img2img 16_dream", "19_replay": FIRST,
@@ -21,7 +21,6 @@ WANTS = {
 @cache
 def lessons(): return {p.stem: p for p in pages() if p.stem == FIRST or 0 < part(p) < 8} # the other pages of the start teach nothing that is built on
 def terms(): return [t for b in books().values() for t in b.terms]
-def title(stem): return heading(lessons()[stem])[0]
 
 
 def own(p):
@@ -72,7 +71,7 @@ def weights():
 def needs():
     "{lesson: the lessons to read before it}, as decided. A lesson that is not in the table is an error which names its traces."
     for s in lessons():
-        if s not in NEEDS: raise ValueError(f"{s} is not in NEEDS of tests/ideas.py: say which lessons it needs; by its text and imports these: { {m: round(w, 2) for m, w in weights()[s].items()} }")
+        if s not in NEEDS: raise ValueError(f"{s} is not in NEEDS of pages/ideas.py: say which lessons it needs; by its text and imports these: { {m: round(w, 2) for m, w in weights()[s].items()} }")
     return {s: NEEDS[s].split() for s in lessons()}
 
 
@@ -118,13 +117,13 @@ def svg():
             y += 30 * (g > 0)
             boxes.append(f'<text class="part" x="{x}" y="{y - 8}">{esc(" · ".join(PARTS[p] for p in ps))}</text>')
             for s in (s for s, p in lessons().items() if part(p) in ps):
-                name = [" ".join(l) for l in wrapped(title(s).split(), 23, " ")]; rows = wrapped([t.word for t in brings[s]], 30, " · "); mine = {t.word: t.anchor for t in brings[s]}
+                name = [" ".join(l) for l in wrapped(title(lessons()[s]).split(), 23, " ")]; rows = wrapped([t.word for t in brings[s]], 30, " · "); mine = {t.word: t.anchor for t in brings[s]}
                 far = [m for m in needs()[s] if m != FIRST and m not in near[s]]
                 h = 15 + 16 * len(name) + 14 * (len(rows) + len(far)); below = y + 18 + 16 * len(name)
                 boxes.append(f'<g class="lesson" data-lesson="{s}" data-needs="{" ".join(m for m in closed([s]) if m != s)}"><rect class="box" x="{x}" y="{y}" width="{WIDE}" height="{h}" rx="5"/><rect class="p{lessons()[s].name[0]}" x="{x}" y="{y}" width="4" height="{h}" rx="2"/>'
                     + f'<a href="../{page_of(s)}.html"><text class="title">' + "".join(f'<tspan x="{x + 11}" y="{y + 18 + 16 * i}">{esc(l)}</tspan>' for i, l in enumerate(name)) + "</text></a>"
                     + "".join(f'<text class="word" x="{x + 11}" y="{below + 14 * i}">' + " · ".join(f'<a href="../{page_of("90_glossary")}.html#{mine[w]}">{esc(w)}</a>' for w in row) + "</text>" for i, row in enumerate(rows))
-                    + "".join(f'<text class="far" x="{x + 11}" y="{below + 14 * (len(rows) + i)}">needs <a href="../{page_of(m)}.html">{esc(title(m))}</a></text>' for i, m in enumerate(far)) + "</g>")
+                    + "".join(f'<text class="far" x="{x + 11}" y="{below + 14 * (len(rows) + i)}">needs <a href="../{page_of(m)}.html">{esc(title(lessons()[m]))}</a></text>' for i, m in enumerate(far)) + "</g>")
                 at[s] = (x, y, h); y += h + BETWEEN
         high = max(high, y)
     order = list(at)
@@ -141,15 +140,15 @@ def svg():
 
 def page():
     "The made cells of nbs/92_map.ipynb: (id, text)."
-    link = lambda s: f"[{title(s)}]({s}.ipynb)"
+    def to(s): return link(lessons()[s])
     def why(s, m):
         words = [t for t in traces()[s].get(m, {}) if isinstance(t, str)]
-        return link(m) + (f" ({', '.join(words)})" if words else "")
+        return to(m) + (f" ({', '.join(words)})" if words else "")
     def row(s):
         words = ", ".join(f"[{t.word}](90_glossary.ipynb#{t.anchor})" for t in terms() if t.lesson == s)
-        return f"| {link(s)} | {words} | {'; '.join(why(s, m) for m in needs()[s])} |"
+        return to(s), words, "; ".join(why(s, m) for m in needs()[s])
     alt = f"{len(lessons())} lessons in four columns, each with the words it brings; lines lead to a lesson from those it needs. The table below says the same in words."
-    tables = "\n\n".join(f"### {PARTS[k]}\n\n| lesson | brings | needs |\n|-----|---------|------|\n" + "\n".join(row(s) for s, p in lessons().items() if part(p) == k) for k in sorted({part(p) for p in lessons().values()}))
+    tables = "\n\n".join(f"### {PARTS[k]}\n\n" + table(("lesson", "brings", "needs"), [row(s) for s, p in lessons().items() if part(p) == k], wide=(5, 9, 6)) for k in sorted({part(p) for p in lessons().values()}))
     return [("map-picture", f"![{alt}](images/92_map.svg)"),
-            ("map-paths", "## Three ways through\n\nEach is complete: what a lesson needs stands before it.\n\n" + "\n\n".join(f"### {want}\n\n" + "\n".join(f"{n}. {link(s)}" for n, s in enumerate(way, 1)) for want, way in paths().items())),
+            ("map-paths", "## Three ways through\n\nEach is complete: what a lesson needs stands before it.\n\n" + "\n\n".join(f"### {want}\n\n" + "\n".join(f"{n}. {to(s)}" for n, s in enumerate(way, 1)) for want, way in paths().items())),
             ("map-table", f"## The lessons in order\n\nBehind a need stand those of its words that the lesson says.\n\n{tables}")]

@@ -1,17 +1,16 @@
-"""The explorers of the site: knobs over pictures that the pocket model drew beforehand. Run `python tests/explorers.py` when a test says that they are stale; it takes a few minutes.
+"""The explorers of the site: knobs over pictures that the pocket model drew beforehand. Run `python pages/explorers.py` when a test says that they are stale; it takes a few minutes.
 
 It draws every picture with the course's own helpers and writes
 - nbs/explorers/<name>.webp, all pictures of an explorer in one sheet, each once;
 - nbs/images/explorer-<name>.png, the still picture for readers without JavaScript, in Jupyter and on GitHub;
 - nbs/explorers/manifest.json: hashes of the weights, of what was asked for and of the files made, which tile of the sheet stands in which place, and what was measured on each picture.
-All words (labels, questions, code) stand in SPEC below. `tests/write.py` makes nbs/explorers/axes.js and the cells of the notebooks from it and from the manifest: other words need no new pictures.
-`python tests/explorers.py steps dream` draws only these two."""
+All words (labels, questions, code) stand in SPEC below. `pages/write.py` makes nbs/explorers/axes.js and the cells of the notebooks from it and from the manifest: other words need no new pictures.
+`python pages/explorers.py steps dream` draws only these two."""
 import hashlib, io, itertools, json, sys
 from html import escape
-from pathlib import Path
+from course import NBS, ROOT, SITE
 
-ROOT = Path(__file__).resolve().parent.parent
-OUT, STILLS = ROOT/"nbs/explorers", ROOT/"nbs/images"
+OUT, STILLS = NBS/"explorers", NBS/"images"
 SIDE, PAD, COLS = 64, 8, 16 # pixels of a picture; around it in the sheet, so that no picture's colours run into its neighbour's; tiles across
 
 
@@ -93,17 +92,17 @@ def axes_js():
     "nbs/explorers/axes.js: what the player needs to know. A script and not JSON, for a page that is opened as a file may load scripts only."
     made = manifest()["explorers"]
     data = {name: {k: spec[k] for k in ("title", "panels", "axes", "call")} | dict(sheet=f"{name}.webp", side=SIDE, pad=PAD, cols=COLS, tiles=made[name]["tiles"], notes=made[name]["notes"]) for name, spec in SPEC.items()}
-    return "// made by tests/write.py from tests/explorers.py\nwindow.sdcourseExplorers = {\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False, separators=(',', ':'))}" for k, v in data.items()) + "\n};\n"
+    return "// made by pages/write.py from pages/explorers.py\nwindow.sdcourseExplorers = {\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False, separators=(',', ':'))}" for k, v in data.items()) + "\n};\n"
 
 
-def figure(name, site):
+def figure(name):
     "The cell of a notebook: a still picture with its question, which the player of the site brings to life."
     s = SPEC[name]
     return f"""<figure class="explorer" id="explorer-{name}" data-explorer="{name}">
 <figcaption><b>Predict first.</b> {s['question']}</figcaption>
 <img loading="lazy" src="images/explorer-{name}.png" alt="{escape(s['still'])}">
 <details><summary>What there is to see</summary>{s['answer']}</details>
-<p class="explorer-still">A still picture. <a href="{site}/play.html#{name}">On the course's site</a> it has knobs to turn, in any browser with JavaScript.</p>
+<p class="explorer-still">A still picture. <a href="{SITE}/play.html#{name}">On the course's site</a> it has knobs to turn, in any browser with JavaScript.</p>
 </figure>"""
 
 
@@ -211,9 +210,9 @@ def make(name, pipe):
 
 if __name__ == "__main__":
     if bad := {*sys.argv[1:]} - {*SPEC}: sys.exit(f"no explorer {', '.join(sorted(bad))}: there are {', '.join(SPEC)}")
-    sys.path.insert(0, str(ROOT)); from sdcourse import load
+    from sdcourse import load
     pipe = load("pocket", device="cpu"); pipe.set_progress_bar_config(disable=True)
     made = manifest() if (OUT/"manifest.json").exists() else dict(explorers={})
     for name in sys.argv[1:] or SPEC: made["explorers"][name] = make(name, pipe)
     (OUT/"manifest.json").write_text(json.dumps(dict(explorers={k: made["explorers"][k] for k in SPEC if k in made["explorers"]}), ensure_ascii=False).replace('}, "', '},\n"') + "\n", "utf-8")
-    print("then: python tests/write.py")
+    print("then: python pages/write.py")

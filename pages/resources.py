@@ -1,8 +1,7 @@
-"The page nbs/95_resources.ipynb, from tests/resources.toml and the places where the notebooks cite."
+"The page nbs/95_resources.ipynb, from pages/resources.toml and the places where the notebooks cite."
 import re, tomllib
 from functools import cache
-from ideas import title
-from write import NBS, ROOT, heading, pages, part, read, source
+from course import ROOT, link, pages, part, read, source, table
 
 KINDS = {"paper": "Papers behind the course", "course": "Other courses, and what they do better", "tool": "Code to read and use"}
 HOW = {"library": "a library's source names it so", "index": "reading lists and code name title and address together", "read": "its README was read"}
@@ -13,7 +12,7 @@ NO_NAMES = {*MONTHS, "JPEG", "SIGGRAPH", "Since", "In", "Of", "Until", "By", "To
 
 
 @cache
-def table(): return tomllib.loads((ROOT/"tests/resources.toml").read_text("utf-8"))
+def known(): return tomllib.loads((ROOT/"pages/resources.toml").read_text("utf-8"))
 def plain(c): return re.sub(r"[(),]|\.", "", c.replace("&", "and").replace("ä", "a")).replace("  ", " ")
 
 
@@ -39,9 +38,10 @@ def page():
     "The made cells of nbs/95_resources.ipynb: (id, text)."
     def where(r):
         ps = dict.fromkeys(p for c in r.get("cite", []) for p in cited().get(plain(c), []) if part(p) != 9)
-        return ", ".join(f"[{heading(p)[0]}]({p.name})" for p in ps)
+        return ", ".join(map(link, ps))
     def row(kind, r):
         first = f"{r['cite'][0]}: [{r['title']}]({address(r)})" if kind == "paper" else f"[{r['title']}]({address(r)})"
-        return f"| {first} | {r['what']} |" + (f" {where(r)} |" if kind == "paper" else "") + f" {HOW[r['checked']]} |"
-    def head(kind): return "| what | in a sentence | cited in | checked |\n|------|--------|------|----|" if kind == "paper" else "| what | in a sentence | checked |\n|------|--------|----|"
-    return [(f"resources-{kind}", f"## {name}\n\n{head(kind)}\n" + "\n".join(row(kind, r) for r in table()[kind])) for kind, name in KINDS.items()]
+        return first, r["what"], *([where(r)] if kind == "paper" else []), HOW[r["checked"]]
+    heads = {"paper": dict(head=("what", "in a sentence", "cited in", "checked"), wide=(6, 8, 6, 4))}
+    other = dict(head=("what", "in a sentence", "checked"), wide=(6, 8, 4))
+    return [(f"resources-{kind}", f"## {name}\n\n" + table(rows=[row(kind, r) for r in known()[kind]], **heads.get(kind, other))) for kind, name in KINDS.items()]

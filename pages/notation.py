@@ -1,6 +1,7 @@
 """The symbols of the course: the glossary's, with their names elsewhere, and the letters that a lesson uses for itself alone. The tables of nbs/93_notation.ipynb are made from this; tests/test_apparatus.py holds every formula of every lesson against it."""
 import re
-from ideas import lessons, terms, title
+from course import link, table
+from ideas import lessons, terms
 
 # {symbol of the glossary: its name in the papers, in k-diffusion (sampling.py and external.py), in diffusers}. "" where the thing is not named there
 ELSEWHERE = {
@@ -53,11 +54,11 @@ def known(): return set().union(*(letters(t.symbol) for t in terms() if t.symbol
 
 def page():
     "The made cells of nbs/93_notation.ipynb: (id, text)."
-    link = lambda s: f"[{title(s)}]({s}.ipynb)"
+    def to(s): return link(lessons()[s])
     def row(t):
         papers, k, d = ELSEWHERE[t.symbol]; code = "; ".join(f"{who}: {x}" for who, x in (("k-diffusion", k), ("diffusers", d)) if x)
-        return f"| ${t.symbol}$ | [{t.word}](90_glossary.ipynb#{t.anchor}){f', {t.shape}' if t.shape else ''} | {f'`{t.code}`' if t.code else ''} | {papers} | {code} | {link(t.lesson)} |"
+        return f"${t.symbol}$", f"[{t.word}](90_glossary.ipynb#{t.anchor}){f', {t.shape}' if t.shape else ''}", f"`{t.code}`" if t.code else "", papers, code, to(t.lesson)
     both = known()
-    def local(s, c, what): return f"| ${c}$ | {what} | {link(s)} |" + (" elsewhere: see above |" if c in both else " |")
-    return [("notation-symbols", "## Symbols\n\n| symbol | is | our code | papers | other code | first in |\n|--|------|----|------|-------|----|\n" + "\n".join(row(t) for t in terms() if t.symbol)),
-            ("notation-local", "## Letters for a moment\n\nA few lessons need a letter for themselves, and say there what it is. Where it has another meaning above, the last column says so.\n\n| letter | is | in | |\n|---|------|-----|---|\n" + "\n".join(local(s, c, what) for s, own in LOCAL.items() for c, what in own.items()))]
+    def local(s, c, what): return f"${c}$", what, to(s), "elsewhere: see above" if c in both else ""
+    return [("notation-symbols", "## Symbols\n\n" + table(("symbol", "is", "our code", "papers", "other code", "first in"), [row(t) for t in terms() if t.symbol], wide=(2, 6, 4, 6, 7, 4))),
+            ("notation-local", "## Letters for a moment\n\nA few lessons need a letter for themselves, and say there what it is. Where it has another meaning above, the last column says so.\n\n" + table(("letter", "is", "in", ""), [local(s, c, what) for s, own in LOCAL.items() for c, what in own.items()], wide=(3, 6, 5, 3)))]

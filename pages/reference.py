@@ -1,11 +1,12 @@
-"""The pages of the helpers, made from the package while the site is built: `python tests/dress.py FOLDER` calls `write`.
+"""The pages of the helpers, made from the package while the site is built: `python pages/dress.py FOLDER` calls `write`.
 
 One page for each module, with what Python itself says of every exported name: signature, parameters with their comments, docstring, source; and the first lesson cell that calls it. One page for the checks of
 the exercises, and an index of all names with their effect in one line. Nothing of it is written by hand or kept."""
 import ast, inspect, re
 from importlib import import_module
 from pathlib import Path
-import write as w
+from pprint import pformat # sets in one order
+import course as w
 
 PKG = w.ROOT/"sdcourse"
 
@@ -122,7 +123,7 @@ def entry(mod, name, example, title):
             if n.startswith("_") or not inspect.isfunction(f) or not f.__doc__: continue
             res.append(f"`.{n}{signature(f).replace('(self, ', '(').replace('(self)', '()')}`{{.python}}\n: {md(' '.join(f.__doc__.split()))}")
     else:
-        said = tidy(" ".join(repr(obj).split())); said = said if len(said) <= 400 else said[:400] + " ..."
+        said = tidy(" ".join(pformat(obj, width=10 ** 9, sort_dicts=False).split())); said = said if len(said) <= 400 else said[:400] + " ..."
         res.append(f"```python\n{name} = {said}\n```")
         if (r := remark(mod, name)[0]): res.append(md(r[:1].upper() + r[1:]) + ".")
     if name in example:

@@ -1,19 +1,20 @@
-"""What is still to do between `nbdev-proc-nbs` and Quarto: `python tests/dress.py _proc` changes the processed folder in place. The stand-in (tests/site.py) and the workflow of the docs both call it.
+"""What is still to do between `nbdev-proc-nbs` and Quarto: `python pages/dress.py _proc` changes the processed folder in place. The stand-in (pages/preview.py) and the workflow of the docs both call it.
 
-- Every picture output gets an alt text. A cell that begins with `#| fig-alt: "..."` has said it itself; for the others it is put together from the cell's code: what kind of picture, the labels of its rows and
-  columns, the prompts, the titles of its axes, and where none of these can be known, the sentence that stands before the cell.
+- Every picture output gets an alt text. It is put together from the cell's code: what kind of picture, the labels of its rows and columns, the prompts, the titles of its axes. Where the code has no labels, the
+  cell must say it itself, in a line on top: `#| fig-alt: "..."`.
 - The code of a cell marked `#| hide_input` is folded.
 - Saved HTML becomes raw HTML in Markdown. Quarto would take it for a widget's and load require.js and jQuery from another host.
 - Pictures from other hosts (badges) become plain links, so that a page asks nobody else for anything.
-- A link that nbdev put on a helper's name leads to its page in the reference, whose pages are made here too (tests/reference.py)."""
+- A link that nbdev put on a helper's name leads to its page in the reference, whose pages are made here too (pages/reference.py)."""
 import ast, html, json, re, sys
 from pathlib import Path
-import reference, write as w
+import course as w, reference
 
 SHOWS = {"labelled_grid": "Labelled pictures", "image_grid": "Pictures side by side", "filmstrip": "Film strip", "difference": "Two pictures and where they differ", "word_grid": "Picture with the attention of single words laid over it",
          "prompt_matrix": "Labelled pictures", "ablate": "Pictures with one thing changed at a time, and where they differ", "family_tree": "Family tree of pictures", "plot_schedules": "Chart of schedules over the frames", "sheet": "Labelled pictures",
          "sweep": "Labelled pictures", "draw_strokes": "Drawing", "heatmap": "Heat map over a picture", "pad": "Drawing pad"}
 SAFE = {f.__name__: f for f in (range, len, list, dict, tuple, str, int, float, round, sorted, zip, enumerate, min, max, sum, reversed, set)}
+OWN = re.compile(r"(?m)^#\|\s*fig-alt:\s*(\".+\")\s*$\n?")
 DRAWS = r"(txt2img|img2img|inpaint|sweep|sweep_pictures|dream|animate|chain|chain_steps|steer|embed|attend|explore\w*|prompt_matrix|ablate|weigh|mix|slideshow|draw\w*)$"
 
 
@@ -85,58 +86,60 @@ def said(tree, env):
     return kind, labels, list(dict.fromkeys(axes)), list(dict.fromkeys(prompts))
 
 
-def sentences(text):
-    "The sentences of Markdown's prose, as plain words; no questions and no scraps."
-    text = re.sub(r"(?s)<details.*?</details>|<[^>]+>|```.*?```|\$\$.*?\$\$", " ", text); text = "\n".join(l for l in text.splitlines() if not re.match(r"\s*(#|\||[-*] |>|!\[|\[!\[|\d\. )", l))
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text); text = " ".join(re.sub(r"[`*]|\{[^}]*\}", "", text).split())
-    return [s.rstrip(".:;,") for s in re.split(r"(?<=[.!?])\s+", text) if len(s.split()) > 4 and len(s) < 240 and not re.search(r"\?|\$|\)\.?$", s) and not re.match(r"\W*(Then|That|This|These|Why|Both|It|They|Here|Now|And|But|So) (the|is|are|was|makes?|said)?\b", s)]
+def tree_of(source):
+    "The syntax tree of a cell, without magics; empty where it is none."
+    try: return ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", source))
+    except SyntaxError: return ast.parse("")
 
 
-def alt(cells, k, env, title):
-    "The alt text of the pictures of code cell `k`."
-    try: tree = ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", w.source(cells[k])))
-    except SyntaxError: tree = ast.parse("")
-    learn(tree, env)
+def alt(source, env):
+    "The alt text of a cell's pictures: its own, or one made of the labels that its code has, or None. `env`: what the cells before gave names to; this one's are added."
+    tree = tree_of(source); learn(tree, env)
+    if own := OWN.search(source): return json.loads(own[1])
     kind, labels, axes, prompts = said(tree, env)
-    near = lambda j: w.source(cells[j]) if 0 <= j < len(cells) and cells[j]["cell_type"] == "markdown" else ""
-    after, before = sentences(near(k + 1).split("\n#")[0]), sentences(near(k - 1))
-    heading = next((m[-1] for c in reversed(cells[:k]) if c["cell_type"] == "markdown" and (m := re.findall(r"(?m)^#+ +(.+?)(?: *\{.*\})?$", w.source(c)))), title)
-    heading = re.sub(r"[`*$]", "", heading).strip()
-    parts = [kind or "Picture"] + labels + ([" / ".join(axes)] if axes else [])
-    if prompts: parts.append(f"drawn from {words([f'“{p}”' for p in prompts])}")
-    if not labels and len(axes) < 2: parts = [f"{parts[0]}, {heading}", *parts[1:], *(after[:1] or before[-1:])]
+    if not labels and len(axes) < 2: return None
+    prompts = [p for p in prompts if p not in "; ".join(labels)]
+    parts = [kind or "Picture"] + labels + ([" / ".join(axes)] if axes else []) + ([f"drawn from {words([f'“{p}”' for p in prompts])}"] if prompts else [])
     return re.sub(r"\s+", " ", "; ".join(p.strip() for p in parts if p.strip()))
 
 
+def bare(data): return re.findall(r"<img\b(?![^>]*\balt=[\"'][^\"']{12,})[^>]*>", "".join(data["text/html"])) if "text/html" in data and not any(m.startswith("image/") for m in data) else [] # saved HTML's pictures without words
 def has_picture(c): return any(m.startswith("image/") for o in c.get("outputs", []) for m in o.get("data", {}))
+
+
+def alts(nb):
+    "{number of a code cell: its alt text} of all cells with pictures; None where nothing says what they show."
+    env = {}; said_ = {k: alt(w.source(c), env) for k, c in enumerate(nb["cells"]) if c["cell_type"] == "code"}
+    return {k: a for k, a in said_.items() if has_picture(c := nb["cells"][k]) or any(bare(o.get("data", {})) for o in c["outputs"])}
 
 
 def dress(nb, places):
     "The processed notebook with all that stands above."
-    cells, env = nb["cells"], {}
-    title = next((m[1] for c in cells[:1] if (m := re.search(r"(?m)^title: (.+)$", w.source(c)))), "")
+    cells, says = nb["cells"], alts(nb)
+    if mute := [cells[k]["id"] for k, a in says.items() if not a]: raise ValueError(f"no words for the pictures of {mute}: begin these cells with `#| fig-alt: \"...\"`, which says what one sees")
     for k, c in enumerate(cells):
         if c["cell_type"] == "markdown":
             text = re.sub(r"\[!\[([^\]]*)\]\(https?://[^)]+\)\]\(([^)\s]+)\)", r"[\1](\2){.badge-link}", w.source(c))
             c["source"] = re.sub(rf"\[`([^`\]]+)`\]\({re.escape(w.SITE)}/[^)#]+#([\w.]+)\)", lambda m: f"[`{m[1]}`]({places[m[2]]})" if m[2] in places else f"`{m[1]}`", text)
         elif c["cell_type"] == "code":
             c["source"] = re.sub(r"(?m)^#\|\s*hide_input(: true)?\s*$", '#| code-fold: true\n#| code-summary: "How this is drawn"', w.source(c)) # Quarto knows no hide_input
-            if has_picture(c) and not re.search(r"(?m)^#\|\s*fig-alt:", w.source(c)): c["source"] = f"#| fig-alt: {json.dumps(alt(cells, k, env, title), ensure_ascii=False)}\n" + w.source(c)
-            try: learn(ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", w.source(c))), env)
-            except SyntaxError: pass
+            if k in says: c["source"] = f"#| fig-alt: {json.dumps(says[k], ensure_ascii=False)}\n" + OWN.sub("", c["source"]) # on top, where Quarto reads it; Colab wants its `#@title` there
             for o in c["outputs"]:
                 data = o.get("data", {})
                 if "text/html" in data and not any(m.startswith("image/") for m in data):
-                    text = re.sub(r"<img\b[^>]*>", lambda m: m[0] if re.search(r"\balt=[\"'][^\"']{12,}", m[0]) else re.sub(r"\s+alt=(\"[^\"]*\"|'[^']*')", "", m[0]).replace("<img", f'<img alt="{html.escape(alt(cells, k, env, title))}"'), "".join(data.pop("text/html"))); ticks = "`" * max(3, 1 + max((len(m) for m in re.findall("`+", text)), default=0))
+                    mute = bare(data); text = "".join(data.pop("text/html"))
+                    for tag in dict.fromkeys(mute): text = text.replace(tag, re.sub(r"\s+alt=(\"[^\"]*\"|'[^']*')", "", tag).replace("<img", f'<img alt="{html.escape(says[k])}"'))
+                    ticks = "`" * max(3, 1 + max((len(m) for m in re.findall("`+", text)), default=0))
                     data["text/markdown"] = f"{ticks}{{=html}}\n{text}\n{ticks}\n"
     return nb
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or not (Path(sys.argv[1])/"_quarto.yml").exists(): raise SystemExit("python tests/dress.py FOLDER: the folder that nbdev-proc-nbs made, with _quarto.yml in it")
+    if len(sys.argv) != 2 or not (Path(sys.argv[1])/"_quarto.yml").exists(): raise SystemExit("python pages/dress.py FOLDER: the folder that nbdev-proc-nbs made, with _quarto.yml in it")
     folder = Path(sys.argv[1]).resolve()
     places = reference.places()
     for p in sorted(folder.glob("*.ipynb")):
-        nb = dress(w.read(p), places)
+        try: nb = dress(w.read(p), places)
+        except ValueError as e: raise SystemExit(f"{p.name}: {e}")
         p.write_text(w.dumps(nb), "utf-8")
     reference.write(folder)
