@@ -195,16 +195,16 @@ First picture after {reached['first picture']:.0f} s, the same at another guidan
 """ + table(("step", "seconds", "seconds of a core", "clock, s", "command"), rows, (1, 2, 3)) + f"\n\n{on(r['machine'] | dict(turns=1))}; each process on one thread."
 
 
-def alt(p):
+def shares(p):
     "The figure in words."
     one, many = p["pictures"]["1"], p["pictures"]["8"]
-    return f"Where the time of a picture goes, in milliseconds of one core. One picture, {sum(one.values()) * 1000:.0f} ms: " + ", ".join(f"{k} {v / sum(one.values()):.0%}" for k, v in one.items()) + f". One of eight drawn together, {sum(many.values()) * 1000:.0f} ms: " + ", ".join(f"{k} {v / sum(many.values()):.0%}" for k, v in many.items()) + "."
+    return f"One picture, {sum(one.values()) * 1000:.0f} ms: " + ", ".join(f"{k} {v / sum(one.values()):.0%}" for k, v in one.items()) + f". One of eight drawn together, {sum(many.values()) * 1000:.0f} ms: " + ", ".join(f"{k} {v / sum(many.values()):.0%}" for k, v in many.items()) + "."
 
 
 def page():
     "[(id, text)] of the cells of nbs/91_speed.ipynb."
     res = read("results"); p = res.get("profile")
-    where = f"![{alt(p)}](images/{FIGURE.name})\n\nThe same in numbers: {alt(p)} {on(p['machine'])}." if p else OPEN
+    where = f"![Bars for the parts of the model, in milliseconds of one core: dark one picture alone, light one of eight drawn together](images/{FIGURE.name})\n\nIn shares: {shares(p)} {on(p['machine'])}." if p else OPEN
     return [("sp0goals", "## Goals\n\nEach row is a promise in numbers and what was found. Both sides of a comparison run in one process and take turns, so that a busy machine hurts both; a ratio is plain seconds over ours, and the interval holds the median of the turns with 95 % (with fewer than six turns it is their range).\n\n" + table(("what", "the field", "goal", "measured", "interval", "reached"), goals(res))),
             ("sp1where", f"## Where the time of a picture goes\n\n{where}"), ("sp2arms", f"## Side by side with plain diffusers\n\nThe plain side is the code that a course prints.\n\n{_arms(res)}"), ("sp3start", f"## Start\n\n{_start_table(res)}"), ("sp4memory", f"## Memory\n\n{_memory(res)}"),
             ("sp4newcomer", f"## A newcomer's path\n\n{_newcomer(res)}"),

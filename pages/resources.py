@@ -4,7 +4,7 @@ from functools import cache
 from course import ROOT, link, pages, part, read, source, table
 
 KINDS = {"paper": "Papers behind the course", "course": "Other courses, and what they do better", "tool": "Code to read and use"}
-HOW = {"library": "a library's source names it so", "index": "reading lists and code name title and address together", "read": "its README was read"}
+HOW = {"library": "in a library", "index": "in lists", "read": "read"}
 MONTHS = "January February March April May June July August September October November December".split()
 # "Ho et al. 2020", "Ho and Salimans 2022", "Stenbit, Chollet and Wood 2022", "Otsu 1979", "Lin et al. (2023)"
 CITATION = re.compile(r"(?<![\w])[A-ZÄÖÜ][\w'ä-]+(?:,? et al\.?|(?:, [A-Z]\w+)? (?:and|&) [A-Z]\w+)?,? (?:\((?:19|20)\d\d\)|(?:19|20)\d\d)(?![\w-])")

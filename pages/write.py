@@ -113,17 +113,19 @@ def readme(nb, badges):
 
 
 def small(nb):
-    "The notebook with its saved pictures made small: 256 colours, 64 where the notebook would be too large. A picture that is small already stays as it is, to the byte."
+    "The notebook with its saved pictures made small: with a palette where that loses nothing, 256 colours where they are large, 64 where the notebook would be too large. A picture with a palette stays as it is, to the byte."
     from PIL import Image
     shown = [o["data"] for c in nb["cells"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
     for colours in (256, 64):
         if colours == 64 and len(dumps(nb).encode()) <= 170_000: break
         for data in shown:
             data.pop("image/jpeg", None)
-            raw = base64.b64decode("".join(data["image/png"]))
-            if len(raw) < 8000 or (img := Image.open(io.BytesIO(raw))).mode == "P" and (colours == 256 or len(img.getcolors()) <= 64): continue
-            img.convert("RGB").quantize(colours).save(f := io.BytesIO(), "PNG", optimize=True)
-            data["image/png"] = base64.b64encode(f.getvalue()).decode()
+            raw = base64.b64decode("".join(data["image/png"])); large = len(raw) >= 8000; img = Image.open(io.BytesIO(raw))
+            if img.mode == "P" and (colours == 256 or not large or len(img.getcolors()) <= 64): continue
+            if not large and (img.mode == "RGBA" or not img.convert("RGB").getcolors(256)): continue
+            ways = []
+            for way in (0, 1, 3): img.convert("RGB").quantize(colours if large else 256).save(f := io.BytesIO(), "PNG", optimize=True, compress_type=way); ways.append(f.getvalue()) # zlib's: the usual, for filtered rows, runs only
+            if large or len(min(ways, key=len)) < .9 * len(raw): data["image/png"] = base64.b64encode(min(ways, key=len)).decode()
     return nb
 
 
