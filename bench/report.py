@@ -190,7 +190,7 @@ def _newcomer(res):
     where = "Its packages lay on this machine's disk: elsewhere their download comes on top" if r["near"] else "Its packages came over the network, and how long that takes differs from place to place"
     return f"""The README's commands one after the other, in a new clone and an empty environment, pip's cache left out. Then lesson [Prompts](10_prompts.ipynb) in a kernel, cell by cell to its first exercise, "{r['exercise']['title']}": the check refuses the blank and accepts the book's solution.
 
-First picture after {reached['first picture']:.0f} s, the same at another guidance after {reached['the same at guidance 1']:.0f} s, first exercise solved after {clock:.0f} s. **This is machine time.** A person reads, types and thinks in between; that comes on top, and nobody has measured it. {installing:.0f} s are pip's, for {r['megabytes']:.0f} MB on the disk. {where}.
+First picture after {reached['first picture']:.0f} s, the same at another guidance after {reached["the same at guidance 1"]:.0f} s, first exercise solved after {clock:.0f} s. **This is machine time.** A person reads, types and thinks in between; that comes on top, and nobody has measured it. {installing:.0f} s are pip's, for {r['megabytes']:.0f} MB on the disk. {where}.
 
 """ + table(("step", "seconds", "seconds of a core", "clock, s", "command"), rows, (1, 2, 3)) + f"\n\n{on(r['machine'] | dict(turns=1))}; each process on one thread."
 

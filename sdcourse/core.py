@@ -8,8 +8,8 @@ Docs: https://sdcourse.github.io/sdcourse/core.html.md"""
 __all__ = ['RENAMED', 'SUFFIXES', 'FORMATS', 'nearest', 'strict', 'shorten', 'check_whole', 'check_number', 'check_tensor',
            'pick_seeds', 'generators', 'best_device', 'best_dtype', 'check_device', 'read_picture', 'picture_size',
            'to_rgb', 'as_seen', 'to_rgbs', 'to_tensor', 'to_pil', 'check_finite', 'placed', 'to_mask', 'atomic',
-           'atomic_folder', 'tidy', 'free_path', 'write_manifest', 'slug', 'out_of_memory', 'Room', 'clear_memory',
-           'in_turn', 'keeping']
+           'atomic_folder', 'tidy', 'sole', 'free_path', 'write_manifest', 'slug', 'out_of_memory', 'Room',
+           'clear_memory', 'in_turn', 'keeping']
 
 # %% ../nbs/80_core.ipynb #5bd65155
 import ctypes, difflib, errno, hashlib, inspect, io, json, math, operator, os, platform, re, secrets, shutil, tempfile, threading, time, warnings, weakref
@@ -568,6 +568,22 @@ def tidy(
     if (top := Path(folder)/".writing").is_dir():
         with suppress(FileNotFoundError): _sweep(top) # another process has just removed it
         with suppress(OSError): top.rmdir()
+
+
+@contextmanager
+def sole(
+    folder, # where files are written by `atomic`, made if need be; None: nothing is held
+    doing: str = "a training writes", # for the message
+):
+    "In the block, this process alone works in a folder, which is tidied first. Raises `FileExistsError` where another does; not on Windows and on disks without locks."
+    if folder is None: yield; return
+    new = not (folder := Path(folder)).exists(); folder.mkdir(parents=True, exist_ok=True); tidy(folder); held = _hold(folder)
+    if held is None: raise FileExistsError(f"{doing} to {folder} already, and two would mix their files: wait until it has ended, stop it, or choose another folder")
+    try: yield
+    finally:
+        os.close(held)
+        if new:
+            with suppress(OSError): folder.rmdir() # where nothing was written
 
 
 def _umask():

@@ -621,4 +621,4 @@ def train_command(
     except (FileNotFoundError, ValueError, FloatingPointError) as e: raise SystemExit(f"error: {e}")
 
 # %% ../nbs/86_train_pocket.ipynb #6bf106e2
-if __name__ == "__main__": train_command()
+if __name__ == "__main__" and "__file__" in globals(): train_command()

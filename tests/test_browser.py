@@ -5,7 +5,7 @@ SDCOURSE_JUPYTER=<another environment's python> runs them against that one's Jup
 ipykernel 6.17.1, which are Colab's: python3.11 -m venv old; old/bin/pip install "ipywidgets==7.7.1" "ipykernel==6.17.1" "ipython==7.34.0" "jupyterlab<4" "jupyterlab_widgets<2" anywidget,
 and a .pth file in its site-packages that names the site-packages with torch and diffusers.
 
-Lessons are opened as `sdcourse lab` lays them out, and Run All Cells is chosen from the menu. The suite does so with those of `FEW`; SDCOURSE_LAB=all does it with every notebook of the package, in about half an hour: SDCOURSE_LAB=all python -m pytest tests/test_browser.py -k run_all"""
+Lessons are opened as `sdcourse lab` lays them out, and Run All Cells is chosen from the menu. The suite does so with those of `FEW`; SDCOURSE_LAB=all does it with every notebook of the package, in half an hour or more: SDCOURSE_LAB=all python -m pytest tests/test_browser.py -k run_all"""
 import base64, io, json, os, re, secrets, shutil, socket, subprocess, sys, time, urllib.request
 import pytest
 from conftest import ENV, run

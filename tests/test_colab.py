@@ -102,6 +102,16 @@ def test_lesson_opens_on_colab_and_kaggle(nb):
     assert not re.search(r"\.\./(?!data\b)\w", main), "outside the repository there is no folder above the lesson"
 
 
+@pytest.mark.parametrize("nb", course.pages(), ids=lambda p: p.stem)
+def test_marked_cells_are_guarded_where_all_are_run(nb):
+    "Before a cell that wants a GPU, the network or patience, a cell has called `ready()`; and what a module does as a program, its notebook does not."
+    ready = False
+    for c in course.code(nb):
+        assert ready or not re.match(r"\s*#\|\s*(gpu|slow|net)\b", source(c)), f"cell {c['id']} is run by Run All whatever the machine: call sdcourse.runtime.ready() before it"
+        assert '__name__ == "__main__"' not in source(c) or '"__file__" in globals()' in source(c), f"cell {c['id']}: in a kernel __name__ is __main__, too"
+        ready |= "ready(" in source(c)
+
+
 def test_a_version_in_the_making_points_to_the_branch(monkeypatch):
     import sdcourse
     nb = NBS/"00_first.ipynb"; assert f"@v{sdcourse.__version__}" in setup_of(nb) or "dev" in sdcourse.__version__

@@ -76,6 +76,14 @@ def test_kills(sd, tmp_path):
     for line in python(KILL, tmp_path, kills, sd, "full", "inversion", "lora", "dreambooth", timeout=3600).splitlines()[-4:]: said = line.split(); assert said[0] == "KILLED" and int(said[1]) >= kills and int(said[3]) > 0
 
 
+def test_one_training_for_a_folder(sd, data, tmp_path):
+    "A second one into the same folder is refused while the first runs, and loses it nothing; when the first has been left, the second goes on with its checkpoint."
+    kw = dict(steps=6, batch_size=2, save_every=2, seed=1, out=tmp_path/"run"); first = finetune(load(sd, device="cpu"), data, **kw); next(first)
+    with pytest.raises(FileExistsError, match="a training writes to .*run already.*choose another folder"): next(finetune(load(sd, device="cpu"), data, **kw, resume=True))
+    assert next(first).step == 2; first.close()
+    assert [s.step for s in finetune(load(sd, device="cpu"), data, **kw, resume=True)] == [3, 4, 5, 6]
+
+
 def test_disk_full(sd, data, tmp_path):
     "No room for a checkpoint: an error with the size and the remedy, the older one whole, nothing left behind, and resume goes on from it."
     out = python("""import resource, signal, sys; sys.path.insert(0, "tests")

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 import torch
-from ..core import atomic, atomic_folder, best_dtype, clear_memory, in_turn, nearest, out_of_memory, read_picture, shorten, strict, tidy, to_rgb, to_tensor, write_manifest
+from ..core import atomic, atomic_folder, best_dtype, clear_memory, in_turn, nearest, out_of_memory, read_picture, shorten, sole, strict, to_rgb, to_tensor, write_manifest
 from ..latents import check_size
 from ..files import _crc, hub_file, read_weights, said_in
 from ..models import LORAS, OWN_LORAS, _quiet
@@ -314,10 +314,9 @@ def _steps(pipe, data, class_data, c):
     from diffusers import DDPMScheduler
     from diffusers.training_utils import EMAModel
     begin = time.perf_counter(); done = spent = 0; saved = None; ema = None; c.team = _team(c)
-    if c.out and c.team.rank == 0: tidy(c.out)
     data, prior = _with_prior(pipe, data, class_data, c)
     texts = sorted({t for f in data.forms for t in f} | {""}); number = {t: k for k, t in enumerate(texts)}; forms = [[number[t] for t in f] for f in data.forms]; empty = number[""]
-    with _prepared(pipe, c) as params: # name: parameter
+    with sole(None if c.team.rank else c.out), _prepared(pipe, c) as params: # name: parameter
         names, trained = list(params), list(params.values())
         opt = _optimizer(trained, c); scaler = torch.amp.GradScaler(c.device.type, enabled=c.dtype == torch.float16)
         if c.ema is not None: ema = EMAModel(trained, decay=c.ema); ema.trained = trained
