@@ -131,10 +131,10 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         for first, r, sc, _ in live:
             if first == i and init is not None and not (mask is not None and i == 0): latents = _put(latents, r, sc.add_noise(_at(init, r), _at(noise, r), t.repeat(len(_at(every, r)))))
             elif first == i: latents = _put(latents, r, _at(noise, r) * sc.init_noise_sigma)
-            xt = _put(xt, r, sc.scale_model_input(_at(latents, r), t).to(dtype, copy=True))
+            xt = _put(xt, r, sc.scale_model_input(_at(latents, r), t).to(dtype, copy=look))
         g = scale(i, t)
         if not isinstance(g, torch.Tensor) or g.shape != (len(noise),): g = check_scale(g, len(noise))
-        abar, kind = _abar(sched, i, t), sched.config.prediction_type
+        abar, kind = _abar(sched, i, t) if look or before else None, sched.config.prediction_type
         def predict(x, k=slice(None)): # guided, for noisy latents of the pictures rows[k]
             r = k if rows is None else rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu() if isinstance(r, torch.Tensor) else r], rescale, room)
             check_finite(pred, f"in the prediction {where}", rows=every[r], full="The weights or the embeddings are broken: load the model again")
@@ -151,7 +151,7 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
                 m = _at(mask.to(noise).expand(len(noise), -1, -1, -1), r); new = (m * new + (1 - m) * known).to(dtype)
             latents = _put(latents, r, new)
         check_finite(latents, f"in the latents {where}", full=f"The scheduler cannot do this: another one, or another number of steps ({type(sched).__name__}, {n} steps)")
-        step = Step(i, t, latents.clone(), eps, x0, xt)
+        step = Step(i, t, latents.clone() if look else latents, eps, x0, xt)
         if after is None or (new := after(step)) is None: return step
         if isinstance(new, torch.Tensor) and new.is_floating_point() and new.shape == latents.shape: check_finite(new, f"in the latents that after= returned {where}", full="Return finite ones, or None to leave them as they are")
         latents = check_tensor(f"what after returned {where}", new, latents.shape).to(latents, copy=True)
@@ -184,7 +184,8 @@ def _predict(unet, x, t, text, uncond, g, rescale, room):
         with_u, with_c = (g != 1).nonzero().flatten().to(x.device), (g != 0).nonzero().flatten().to(x.device)
         xs, hs = torch.cat([x[with_u], x[with_c]]), torch.cat([uncond[with_u], text[with_c]])
     def one(a, h): return unet(a, t, encoder_hidden_states=h, return_dict=False)[0]
-    out = torch.cat([one(a, h) for a, h in zip(xs.split(room.most), hs.split(room.most))] if torch.is_grad_enabled() else room(one, xs, hs)) # gradients are held for all rows together: who asked for them asks for fewer
+    parts = [one(a, h) for a, h in zip(xs.split(room.most), hs.split(room.most))] if torch.is_grad_enabled() else room(one, xs, hs) # gradients are held for all rows together: who asked for them asks for fewer
+    out = parts[0] if len(parts) == 1 else torch.cat(parts)
     if both: u, c = out.chunk(2)
     else:
         u = out.new_empty(len(x), *out.shape[1:]); u[with_u] = out[:len(with_u)]
