@@ -108,9 +108,9 @@ def test_animate(sd):
 def test_slideshow(sd):
     (film,), _ = sd("slideshow", "photo.png", "mask.png", "--fit", "pad", "--hold", "0.5,1", "--fade", 0.2, "--fps", 10, "--out", "show.gif")
     assert film == "show.gif" and Image.open(film).n_frames == 5 + 2 + 10 and Image.open(film).size == (100, 80)
-    Path("slides").mkdir()
-    for k in range(3): Image.new("RGB", (64, 64), (80 * k, 0, 0)).save(f"slides/{k}.png")
-    (line,), _ = sd("slideshow", "slides", "--out", "shows", "--fps", 4, "--json"); assert json.loads(line) == dict(path="shows/slideshow.mp4", frames=24, fps=4)
+    Path("slides/inputs").mkdir(parents=True)
+    for k in range(3): Image.new("RGB", (64, 64), (80 * k, 0, 0)).save(f"slides/inputs/{k}.png")
+    (line,), _ = sd("slideshow", "slides/inputs", "--out", "shows", "--fps", 4, "--json"); assert json.loads(line) == dict(path="shows/slideshow.mp4", frames=24, fps=4)
     assert "give fit=" in sd("slideshow", "photo.png", "mask.png", code=2)[1] and not Path("slideshow.mp4").exists()
 
 

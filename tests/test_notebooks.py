@@ -27,7 +27,8 @@ WITH = ENV | {"OMP_NUM_THREADS": "1"}
 
 def child(nb, said, cost):
     "In the new process: run the notebook; what it says and what it took go to two files."
-    log = os.open(said, os.O_WRONLY | os.O_CREAT); os.dup2(log, 1); os.dup2(log, 2); os.environ.update(WITH); os.chdir(ROOT); sys.path[:] = [p for p in sys.path if p not in (str(ROOT/"tests"), str(ROOT/"pages"))] # a lesson shall not find them
+    log = os.open(said, os.O_WRONLY | os.O_CREAT); os.dup2(log, 1); os.dup2(log, 2); os.environ.update(WITH); os.chdir(ROOT); multiprocessing.set_start_method(None, force=True) # what a lesson starts itself, it starts as everywhere
+    sys.path[:] = [p for p in sys.path if p not in (str(ROOT/"tests"), str(ROOT/"pages"))] # a lesson shall not find them
     from nbdev.test import nbdev_test
     warm = sys.modules.get("warm"); took = (warm.SECONDS, warm.CPU) if warm and IMPORTS.search("".join(map(source, code(nb)))) else (0., 0.)
     try: nbdev_test(nb, cell_timing_min=0)
