@@ -134,7 +134,8 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
             xt = _put(xt, r, sc.scale_model_input(_at(latents, r), t).to(dtype, copy=look))
         g = scale(i, t)
         if not isinstance(g, torch.Tensor) or g.shape != (len(noise),): g = check_scale(g, len(noise))
-        abar, kind = _abar(sched, i, t) if look or before else None, sched.config.prediction_type
+        see = look or i == min(starts) * order # the first always: where the schedule begins with no picture at all, it is said there
+        abar, kind = _abar(sched, i, t) if see or before else None, sched.config.prediction_type
         def predict(x, k=slice(None)): # guided, for noisy latents of the pictures rows[k]
             r = k if rows is None else rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu() if isinstance(r, torch.Tensor) else r], rescale, room)
             check_finite(pred, f"in the prediction {where}", rows=every[r], full="The weights or the embeddings are broken: load the model again")
@@ -142,7 +143,7 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         if before is None: pred = predict(_at(xt, rows))
         else: pred = check_finite(_as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): x0_eps(x, predict(x, k), abar, kind)), abar, kind), f"in the prediction that before= returned {where}", full="Look for sqrt(0), log(0) or 0/0 in it")
         x0 = eps = None
-        if look: x0, eps = x0_eps(_at(xt, rows), pred, abar, kind); x0, eps = (x0, eps.clone()) if rows is None else (_put(latents, rows, x0), _put(torch.zeros_like(latents), rows, eps)) # those that rest are clean
+        if see: x0, eps = x0_eps(_at(xt, rows), pred, abar, kind); x0, eps = (x0, eps.clone()) if rows is None else (_put(latents, rows, x0), _put(torch.zeros_like(latents), rows, eps)) # those that rest are clean
         at = 0
         for _, r, sc, kw in live:
             many = len(_at(every, r)); new = sc.step(pred[at:at + many], t, _at(latents, r), **kw, return_dict=False)[0].to(dtype); at += many

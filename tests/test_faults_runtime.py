@@ -356,3 +356,11 @@ def test_where_a_network_computes(tmp_path):
     unet = load(tiny.save(tmp_path), device="cpu").unet; assert said(unet) == torch.float32 and said(unet.half()) == torch.float16
     unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
     assert torch.float8_e4m3fn in {p.dtype for p in unet.parameters()} and said(unet) == torch.bfloat16
+
+
+def test_a_schedule_that_begins_without_a_picture(pipe):
+    "alpha-bar 0 says nothing to a network that predicts the noise: the same error whether somebody watches the steps or not."
+    from diffusers import DDIMScheduler
+    scheduler = DDIMScheduler.from_config(pipe.scheduler.config, rescale_betas_zero_snr=True, timestep_spacing="trailing")
+    for after in (None, lambda step: None):
+        with pytest.raises(ValueError, match="abar must be above 0 .* got 0.0"): txt2img(pipe, P, seed=1, num_inference_steps=4, scheduler=scheduler, after=after)
