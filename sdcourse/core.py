@@ -669,13 +669,11 @@ def clear_memory():
 _turns, _door = weakref.WeakKeyDictionary(), threading.Lock()
 
 
-@contextmanager
 def in_turn(
     pipe, # a diffusers pipeline; those that share a UNet count as one
-):
+): # a lock, as `with` takes it
     "In the block, no other thread draws with this pipeline: it waits. The same thread may enter again."
-    with _door: turn = _turns.setdefault(getattr(pipe, "unet", pipe), threading.RLock())
-    with turn: yield
+    with _door: return _turns.setdefault(getattr(pipe, "unet", pipe), threading.RLock())
 
 
 @contextmanager

@@ -77,12 +77,12 @@ def _drawn(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_infere
     if text.shape[1] != uncond.shape[1]: raise ValueError(f"prompt_embeds {'has' if prompt_embeds is not None else 'would have'} {text.shape[1]} vectors and negative_prompt_embeds {'has' if negative_prompt_embeds is not None else 'would have'} {uncond.shape[1]}: both must have as many, so give both")
     gens = _generators(seeds) if generators is None else generators
     noise = _noise(pipe, gens, h, w).to(**like) if latents is None else _latents(pipe, latents, total, h, w) # (total, 4, h, w)
-    sched.set_timesteps(steps)
     if (begin, end) == (0, 1): g = on
     else: g = lambda i, t: on if begin <= i / len(sched.timesteps) < end else torch.ones_like(on)
     run = _begin(pipe, sched, noise, text, uncond, g, guidance_rescale, steps, gens, eta, start, init, mask, extra, None if batch_size is None else 2 * batch_size, before, after, look=after is not None)
     if progress:
         from tqdm.auto import tqdm
+        sched.set_timesteps(steps)
         run = tqdm(run, total=len(sched.timesteps) - (start if isinstance(start, int) else min(start)) * getattr(sched, "order", 1), desc=f"{total} picture{'s' * (total > 1)}", leave=False)
     for step in run: pass
     imgs = decode(pipe, step.latents, batch_size=batch_size)

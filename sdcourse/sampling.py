@@ -110,23 +110,24 @@ def _check(pipe, noise, text, uncond, init, mask, extra):
     return B
 
 
-@torch.no_grad()
 def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, starts, init, mask, extra, batch_size, before, after, look):
     sched.set_timesteps(n, device=noise.device)
     order = getattr(sched, "order", 1); dtype = noise.dtype
     if init is not None: init = init.to(noise).expand_as(noise)
-    latents = init.clone() if init is not None and any(starts) else noise.clone()
+    with torch.no_grad(): latents, pair = init.clone() if init is not None and any(starts) else noise.clone(), torch.cat([uncond, text]) # the pair: of the step that guides all
     if gens is None: gens = generators(pick_seeds(None, len(noise)))
     takes = inspect.signature(sched.step).parameters
     groups, every = [], torch.arange(len(noise), device=noise.device) # pictures with the same start share a scheduler; schedulers remember, so no two groups may share one
     for s in sorted(set(starts)):
-        which = [k for k, v in enumerate(starts) if v == s]; rows = None if len(which) == len(noise) else every[which]; sc = copy.deepcopy(sched) # None: all, without a copy of each
+        which = [k for k, v in enumerate(starts) if v == s]; rows, sc = (None, sched) if len(which) == len(noise) else (every[which], copy.deepcopy(sched)) # None: all, without a copy of each
         if hasattr(sc, "set_begin_index"): sc.set_begin_index(s * order)
         groups.append((s * order, rows, sc, {k: v for k, v in (("generator", [gens[k] for k in which]), ("eta", eta)) if k in takes}))
     room = Room(batch_size, "rows of the UNet (a guided picture is two)", lambda: _smaller(pipe))
+    times, turn = sched.timesteps.tolist(), in_turn(pipe)
+    @torch.no_grad()
     def advance(i):
         nonlocal latents
-        t = sched.timesteps[i]; where = f"at step {i} of {len(sched.timesteps)} (timestep {float(t):g})"
+        t = sched.timesteps[i]; where = f"at step {i} of {len(times)} (timestep {times[i]:g})"
         live = [g for g in groups if g[0] <= i]; rows = live[0][1] if len(live) == 1 else torch.cat([r for _, r, *_ in live]); xt = latents
         for first, r, sc, _ in live:
             if first == i and init is not None and not (mask is not None and i == 0): latents = _put(latents, r, sc.add_noise(_at(init, r), _at(noise, r), t.repeat(len(_at(every, r)))))
@@ -136,19 +137,20 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         if not isinstance(g, torch.Tensor) or g.shape != (len(noise),): g = check_scale(g, len(noise))
         see = look or i == min(starts) * order # the first always: where the schedule begins with no picture at all, it is said there
         abar, kind = _abar(sched, i, t) if see or before else None, sched.config.prediction_type
-        def predict(x, k=slice(None)): # guided, for noisy latents of the pictures rows[k]
-            r = k if rows is None else rows[k]; pred = _predict(pipe.unet, x if extra is None else torch.cat([x, extra.expand(len(noise), -1, -1, -1)[r]], 1), t, text[r], uncond[r], g[r.cpu() if isinstance(r, torch.Tensor) else r], rescale, room)
-            check_finite(pred, f"in the prediction {where}", rows=every[r], full="The weights or the embeddings are broken: load the model again")
+        def predict(x, k=None): # guided, for noisy latents of the pictures rows[k]
+            r = rows if k is None else k if rows is None else rows[k]
+            pred = _predict(pipe.unet, x if extra is None else torch.cat([x, _at(extra.expand(len(noise), -1, -1, -1), r)], 1), t, _at(text, r), _at(uncond, r), _at(g, r.cpu() if isinstance(r, torch.Tensor) else r), rescale, room, pair if r is None else None)
+            check_finite(pred, f"in the prediction {where}", rows=_at(every, r), full="The weights or the embeddings are broken: load the model again")
             return pred
         if before is None: pred = predict(_at(xt, rows))
-        else: pred = check_finite(_as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=slice(None): x0_eps(x, predict(x, k), abar, kind)), abar, kind), f"in the prediction that before= returned {where}", full="Look for sqrt(0), log(0) or 0/0 in it")
+        else: pred = check_finite(_as_prediction(xt, before(i, t, abar, xt.clone(), lambda x, k=None: x0_eps(x, predict(x, k), abar, kind)), abar, kind), f"in the prediction that before= returned {where}", full="Look for sqrt(0), log(0) or 0/0 in it")
         x0 = eps = None
         if see: x0, eps = x0_eps(_at(xt, rows), pred, abar, kind); x0, eps = (x0, eps.clone()) if rows is None else (_put(latents, rows, x0), _put(torch.zeros_like(latents), rows, eps)) # those that rest are clean
         at = 0
         for _, r, sc, kw in live:
             many = len(_at(every, r)); new = sc.step(pred[at:at + many], t, _at(latents, r), **kw, return_dict=False)[0].to(dtype); at += many
             if mask is not None: # outside the mask: the known picture, with the noise of the next level
-                known = _at(init, r) if i + 1 == len(sched.timesteps) else sc.add_noise(_at(init, r), _at(noise, r), sched.timesteps[i + 1].repeat(many))
+                known = _at(init, r) if i + 1 == len(times) else sc.add_noise(_at(init, r), _at(noise, r), sched.timesteps[i + 1].repeat(many))
                 m = _at(mask.to(noise).expand(len(noise), -1, -1, -1), r); new = (m * new + (1 - m) * known).to(dtype)
             latents = _put(latents, r, new)
         check_finite(latents, f"in the latents {where}", full=f"The scheduler cannot do this: another one, or another number of steps ({type(sched).__name__}, {n} steps)")
@@ -157,8 +159,8 @@ def _denoise(pipe, sched, noise, text, uncond, scale, rescale, n, gens, eta, sta
         if isinstance(new, torch.Tensor) and new.is_floating_point() and new.shape == latents.shape: check_finite(new, f"in the latents that after= returned {where}", full="Return finite ones, or None to leave them as they are")
         latents = check_tensor(f"what after returned {where}", new, latents.shape).to(latents, copy=True)
         return step._replace(latents=latents.clone())
-    for i in range(min(starts) * order, len(sched.timesteps)):
-        with in_turn(pipe): step = advance(i)
+    for i in range(min(starts) * order, len(times)):
+        with turn: step = advance(i)
         yield step
 
 
@@ -178,9 +180,9 @@ def _smaller(pipe):
     return "draw a smaller picture (height=, width=)" + ("" if sliced else ", or turn on pipe.enable_attention_slicing()") + (", or load in half precision: load(..., dtype=torch.float16)" if pipe.unet.dtype == torch.float32 and pipe.unet.device.type != "cpu" else "")
 
 
-def _predict(unet, x, t, text, uncond, g, rescale, room):
-    "The guided prediction; the pass that a scale of 1 (or 0) does not need is not run."
-    if both := not {0, 1} & {*g.tolist()}: xs, hs = torch.cat([x, x]), torch.cat([uncond, text])
+def _predict(unet, x, t, text, uncond, g, rescale, room, pair=None):
+    "The guided prediction; the pass that a scale of 1 (or 0) does not need is not run. `pair`: `uncond` and `text` in one, where it is at hand."
+    if both := not {0, 1} & {*g.tolist()}: xs, hs = torch.cat([x, x]), torch.cat([uncond, text]) if pair is None else pair
     else:
         with_u, with_c = (g != 1).nonzero().flatten().to(x.device), (g != 0).nonzero().flatten().to(x.device)
         xs, hs = torch.cat([x[with_u], x[with_c]]), torch.cat([uncond[with_u], text[with_c]])
