@@ -73,7 +73,7 @@
     for (const w of all) for (const s of w.spellings) (s === s.toLowerCase() ? known : exact).set(s, w);
     const spelt = [...known.keys(), ...exact.keys()].sort((a, b) => b.length - a.length).map(s => s.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/ /g, "\\s+"));
     const find = new RegExp(`(?<![\\p{L}\\p{N}_-])(?:${spelt.join("|")})(?![\\p{L}\\p{N}_]|-\\p{L})`, "giu");
-    const skip = "a, code, pre, kbd, script, style, svg, button, summary, h1, h2, h3, h4, h5, h6, th, .math, .MathJax, mjx-container, .cell, .sourceCode, .recall-answers, .recall-score, details.recall, #title-block-header, nav, .page-navigation, .no-words, [popover]";
+    const skip = "a, code, pre, kbd, math, script, style, svg, button, summary, h1, h2, h3, h4, h5, h6, th, .math, .MathJax, mjx-container, .cell, .sourceCode, .recall-answers, .recall-score, details.recall, #title-block-header, nav, .page-navigation, .no-words, [popover]";
     const within = w => { // in its own lesson, and after it as far as the word keeps this sense
       const at = order.indexOf(w.lesson);
       return here < 0 ? !w.within : here === at || here > at && (!w.within || w.within === "part" && (window.sdcourse.parts[here] === window.sdcourse.parts[at]));

@@ -151,7 +151,7 @@ def write(folder):
             what = w.heading(mods[mod])[1] if mods[mod].parent == w.NBS else ""
             (folder/page(mod)).write_text(front(f"sdcourse.{mod}", what.replace('"', "'")) + f"Made in [{title[mods[mod].name]}]({mods[mod].name}).\n\n" + "\n\n".join(entry(mod, n, example, title) for n in exports(mod)) + "\n", "utf-8")
             index.append(f"### [`sdcourse.{mod}`]({page(mod)}) {{.unlisted}}\n\n| name | what it does |\n|:--|:------|\n{rows(mod)}")
-    checks = [f"## [{title[nb.name]}]({nb.name}#exercises)\n\n| check | exercise |\n|:--|:------|\n" + "\n".join(f"| [`{n}`]{{#{n}}} | {effect(mod, n)} |" for n in exports(mod)) for mod, nb in mods.items() if is_exercise(mod)]
+    checks = [f"## [{title[nb.name]}]({nb.name}#exercises)\n\n| check | exercise |\n|:--|:------|\n" + "\n".join(f"| [`{n}`]{{#{n}}} | {effect(mod, n)} |" for n in exports(mod)) for mod, nb in mods.items() if is_exercise(mod) and exports(mod)]
     (folder/"reference-exercises.qmd").write_text(front("Checks of the exercises", "Each takes the learner's code and says what is wrong with it") + "`from sdcourse.exercises.guidance import *` brings the checks of that lesson; a check is called with what the learner wrote.\n\n" + "\n\n".join(checks) + "\n", "utf-8")
     index.append("## Exercises\n\nThe checks of all exercises stand on [a page of their own](reference-exercises.qmd).")
     (folder/"reference.qmd").write_text(front("Reference", "All helpers, each with its effect in one line") + "\n\n".join(index) + "\n", "utf-8")

@@ -16,7 +16,7 @@ From the notebooks and the address in pyproject.toml it makes
 and with `--constraints` constraints.txt, the tested set, from the packages of this environment."""
 import base64, io, json, re, sys
 import back, explorers, gallery, ideas, notation, resources
-from course import BRANCH, NBS, PYPROJECT, REPO, ROOT, books, cell, code, dumps, heading, in_parts, ini, is_lesson, link, page_of, pages, part, read, source, table, title
+from course import BRANCH, NBS, PYPROJECT, REPO, ROOT, SITE, books, cell, code, dumps, heading, in_parts, ini, is_lesson, link, page_of, pages, part, read, source, table, title
 
 # the two commands of the README; .ci/run runs the second
 DRAW = 'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e . && .venv/bin/sdcourse txt2img "a red fox in the snow, 3d render style"'
@@ -107,7 +107,7 @@ def words(terms):
 def readme(nb, badges):
     "README.md, from the start page, with `badges` under its title: its links made to hold at the top of the repository, the names of the repository's files made links."
     text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
-    text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
+    text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text.replace("](03_play.ipynb)", f"]({SITE}/play.html)")) # its knobs turn on the site alone
     text = re.sub(r"(?<![\[`])`([\w./-]+)`(?!\])", lambda m: f"[{m[1]}]({m[1]})" if "." in m[1] and (ROOT/m[1]).is_file() else m[0], text)
     return f"<!-- made from nbs/index.ipynb by pages/write.py: change it there -->\n\n" + re.sub(r"(?m)^(# .+)$", lambda m: f"{m[1]}\n\n{badges}", text, count=1) + "\n"
 

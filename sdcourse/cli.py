@@ -208,7 +208,7 @@ def handout(
     `folder`/exercises, `folder`/solutions, `folder`/teacher.md. Raises `ValueError` for a set or lesson there is none of, `FileExistsError` before it would overwrite anything."""
     from sdcourse.core import _aside, atomic_folder, tidy
     from sdcourse.exercises.book import books
-    known, folder = books(), Path(folder).expanduser()
+    known, folder = {name: b for name, b in books().items() if b.exercises}, Path(folder).expanduser()
     if isinstance(lessons, str):
         if lessons not in SETS: raise ValueError(f"no set {lessons!r}: choose one of {', '.join(SETS)}, or a list of lessons")
         lessons = SETS[lessons]

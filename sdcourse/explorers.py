@@ -153,7 +153,7 @@ def explore_guidance(
     zoom: int | None = None, # screen pixels for one pixel of the picture
     **kwargs, # as in `txt2img`
 ):  # a widget, see `scrub`
-    "A slider over guidance scales: all pictures are drawn before, in one call."
+    "A slider over guidance scales: all pictures are drawn beforehand, in one call."
     scales, seeds = _values("guidance_scale", guidance_scale), pick_seeds(seed, n)
     imgs = txt2img(pipe, prompt, n=n * len(scales), seed=seeds * len(scales), guidance_scale=[g for g in scales for _ in seeds], **kwargs)
     rows = [imgs[k * n:k * n + n] for k in range(len(scales))]
@@ -204,7 +204,7 @@ def explore_strength(
     zoom: int | None = None, # screen pixels for one pixel of the picture
     **kwargs, # as in `img2img`
 ):  # a widget, see `scrub`
-    "The picture beside what becomes of it, with a slider over strengths: all are drawn before, in one call."
+    "The picture beside what becomes of it, with a slider over strengths: all are drawn beforehand, in one call."
     import ipywidgets as W
     at = _values("strength", strength)
     imgs = img2img(pipe, prompt, image, strength=at, n=len(at), seed=pick_seeds(seed) * len(at), **kwargs)
@@ -248,7 +248,7 @@ def explore_attention(
     zoom: int | None = None, # screen pixels for one pixel of the picture
     **kwargs, # as in `attend`
 ):  # a widget: `controls` "word" and "steps", `attention` the recording, `image` the picture
-    "The picture, and over it the heat of a word: a menu of the words, a slider over pieces of the run. Recorded before, in one run."
+    "The picture, and over it the heat of a word: a menu of the words, a slider over pieces of the run. Recorded beforehand, in one run."
     import ipywidgets as W
     (img, *_), seen = attend(pipe, prompt, seed=seed, **kwargs); words = seen.words
     count = len(next(iter(seen.layers.values()))); pieces = max(1, min(pieces, count)); cuts = [k * count // pieces for k in range(pieces + 1)]

@@ -31,7 +31,7 @@ MODELS = { # name: hub ids in the order they are tried, picture size in pixels, 
 }
 
 LORAS = { # small additions to a model: name: hub ids, the model it was made for, download in GB, licence, what it is. load_trained(pipe, name) puts one in; it needs peft
-    "lcm": dict(ids=["latent-consistency/lcm-lora-sdv1-5"], model="sd15", gb=.14, licence="OpenRAIL++-M", about="SD 1.5 in 4 to 8 steps: with scheduler=\"lcm\" and a guidance scale of 1 to 2"),
+    "lcm": dict(ids=["latent-consistency/lcm-lora-sdv1-5"], model="sd15", gb=.14, licence="OpenRAIL++-M", about="SD 1.5 in 4 to 8 steps: with `scheduler=\"lcm\"` and a guidance scale of 1 to 2"),
 }
 
 OWN_LORAS = {p.name: p for p in sorted((Path(sdcourse.__file__).resolve().parent/"loras").iterdir()) if p.is_dir()} # those of the package, for the pocket model: name: folder

@@ -68,6 +68,9 @@ class Verdict:
         return f'<div style="border-left: 4px solid {"#2e9e5b" if self.right else "#d08a1d"}; padding: .2em .8em"><b>{"Right." if self.right else "Not yet."}</b> {text}</div>'
 
 # %% ../../nbs/84b_books.ipynb #c1dae237
+def _ended(text): return text if text[-1] in ".!?" else text + "."
+
+
 _HOLE = re.compile(r"«(.*?)»", re.S)
 _BLANK = "it is still blank: put your code in the place of `...`"
 
@@ -188,7 +191,7 @@ class Exercise:
             if not self._compare(got, self._of(self.blank)): why = _BLANK
             else: why = next((hint for parts, hint in self.mistakes.items() if not self._compare(got, self._of(self.filled(parts)))), why)
         if "ellipsis" in why.lower(): why = f"a `...` is still in it ({why})"
-        return Verdict(False, why[0].upper() + why[1:] + ("" if why[-1] in ".!?" else "."))
+        return Verdict(False, _ended(why[0].upper() + why[1:]))
 
     def _untouched(self, answer):
         "Whether a function is the blank's, to the byte: what a `test` says of that one need not be that it is blank."
@@ -214,12 +217,12 @@ class Exercise:
         assert len({*self.mistakes.values()}) == len(self.mistakes), f"{self.name}: two mistakes have one hint"
         for parts, hint in self.mistakes.items():
             verdict = self._verdict(self.run(self.filled(parts)))
-            assert not verdict and verdict.text == hint[0].upper() + hint[1:] + ("" if hint[-1] in ".!?" else "."), f"{self.name}: with {parts} the check says {verdict!r} and not {hint!r}"
+            assert not verdict and verdict.text == _ended(hint[0].upper() + hint[1:]), f"{self.name}: with {parts} the check says {verdict!r} and not {hint!r}"
         return self
 
     def _repr_markdown_(self):
         rows = "".join(f"\n- `{' · '.join(' '.join(p.split()) for p in parts)}`: {hint}" for parts, hint in self.mistakes.items())
-        return f"**{self.title}.** {self.text}\n\n```python\n{self.solution}\n```\n\nUsual mistakes:\n{rows}\n"
+        return f"**{_ended(self.title)}** {self.text}\n\n```python\n{self.solution}\n```\n\nUsual mistakes:\n{rows}\n"
 
 # %% ../../nbs/84b_books.ipynb #fda6e49c
 @dataclass
@@ -334,7 +337,7 @@ class Book:
             out.append(("exercises", "markdown", "## Exercises\n\nPut your code in the place of each `...` and run the cell: the check says what is wrong" + (", and the solution is folded below." if folded else ".")))
             out.append(("exercises-given", "code", f"from sdcourse.exercises.{self.module} import *" + (f"\n{self.given}" if self.given else "")))
         for k, e in enumerate(self.exercises, 1):
-            out.append((f"exercise-{k}", "markdown", f"**Exercise {k}: {e.title}.** {e.text}"))
+            out.append((f"exercise-{k}", "markdown", f"**Exercise {k}: {_ended(e.title)}** {e.text}"))
             out.append((f"exercise-{k}-try", "code", f"{e.solution if solutions else e.blank}\n\ncheck_{e.name}({e.name})"))
             if folded: out.append((f"exercise-{k}-solution", "markdown", f"<details><summary>Solution</summary>\n\n```python\n{e.solution}\n```\n\n</details>"))
         return out

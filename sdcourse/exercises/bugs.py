@@ -145,7 +145,7 @@ A decoder's output is about within -1 and 1, and now and then a little beyond. H
 cases=lambda: [(1.05 * torch.sin(torch.linspace(0, 40, 3 * 12 * 10)).view(3, 12, 10),)])
 
 # %% ../../nbs/exercises/38_bugs.ipynb #e08fca28
-_book.recall("Two bugs leave DDIM unharmed and show with Euler. Which?", "latents not scaled for the model, and no initial sigma", "For DDIM both factors are 1; Euler's latents begin with a standard deviation of about 14.", {
+_book.recall("Two bugs leave DDIM unharmed and show with Euler. Which?", "latents not scaled for the model, and no initial sigma", "For DDIM both factors are 1; Euler's latents begin with a standard deviation of about 11 here.", {
     "the wrong sign, and the swapped halves": "They are in the guidance, which comes before any scheduler: all are ruined alike.",
     "stepped twice, and stopped early": "Every scheduler suffers from these.",
     "latents not divided, and pixels not clamped": "They come after the loop, whatever scheduler ran in it."})

@@ -70,7 +70,7 @@ The whole body, two or three lines: noise each picture to the level of its own t
 
 # %% ../../nbs/exercises/32_ddpm.ipynb #4ec9c192
 check_step_down = _book.exercise("One step for DDIM and DDPM", r"""
-From the level $a = \bar\alpha_t$ to the next lower one, $b > a$ (equations 12 and 16 of Song et al. 2020). Go to the clean picture; say how much of the noise is to be fresh, $\sigma = \eta\sqrt{\frac{1-b}{1-a}\left(1-\frac{a}{b}\right)}$; then picture, predicted noise and fresh noise together, so that the noise has the variance $1-b$ in all.
+From the level $a = \bar\alpha_t$ to the next lower one, $b > a$ (equations 12 and 16 of Song et al. 2020). Go to the clean picture; say how much of the noise is to be fresh, $s = \eta\sqrt{\frac{1-b}{1-a}\left(1-\frac{a}{b}\right)}$; then picture, predicted noise and fresh noise together, so that the noise has the variance $1-b$ in all.
 """, """
     def step_down(xt, eps, a, b, eta, fresh): # (B, C, h, w) twice, three numbers, (B, C, h, w)
         x0 = «(xt - (1 - a) ** .5 * eps) / a ** .5»
@@ -135,6 +135,6 @@ _book.recall("The sample of a single step lies nearest to the training faces. Wh
 
 # %% ../../nbs/exercises/32_ddpm.ipynb #a7e83bf0
 _book.word("epsilon prediction", "The network is asked for the noise: DDPM and Stable Diffusion 1.x.", code="epsilon", shape="(B, C, h, w)")
-_book.word("sample prediction", "The network is asked for the clean picture, which diffusers calls the sample.", symbol=r"\hat x_0", code="sample", shape="(B, C, h, w)")
-_book.word("eta", "The share of the noise that a step draws afresh: 0 is DDIM, 1 is DDPM.", symbol=r"\eta", code="eta", shape="number from 0 to 1")
+_book.word("sample prediction", "The network is asked for the clean picture, which diffusers calls the sample.", code="sample", shape="(B, C, h, w)")
+_book.word("eta", "How much of the noise is drawn afresh: 0 none (DDIM), 1 as much as DDPM does.", symbol=r"\eta", code="eta", shape="number from 0 to 1")
 _book.word("signal to noise weight", "What an error in the picture costs at a noise level, which the choice of the target decides.", shape="number")

@@ -188,7 +188,7 @@ _book.recall("What do the foxes lose when the known part is put back clean?", "t
 _book.recall("Why is the decoder's picture not exact outside the mask?", "the autoencoder gives no picture back exactly", "Kept latents are kept numbers, but a trip there and back costs something; the paste of the pixels repairs it.", {
     "the noise that was added is never all removed": "At the last step the known latents are put back clean.",
     "the guidance scale pulls on the kept part as well": "Whatever a step does there is overwritten after it."})
-_book.recall("Why does a mask of 2x2 pixels make 16 pixels new, or more?", "a spot of the latents is 4x4 pixels", "A spot is new as a whole or not at all; on a border the dot touches two or four of them.", {
+_book.recall("Why does the loop draw more anew than the mask covers?", "a spot of the latents is 4x4 pixels", "A spot is new as a whole or not at all; the paste at the end gives the pixels outside of the mask back.", {
     "because `feather` makes it wider": "Feathering fades inside the mask, and never widens it.",
     "because the mask is blurred before use": "It is cut at 128 and grown to whole spots; nothing is blurred."})
 _book.recall("Two masks of 100 pixels have 80 in common. What is their intersection over union?", "80 of 120, about 0.67", "Together they cover 100 + 100 - 80 = 120 pixels.", {

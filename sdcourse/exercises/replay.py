@@ -66,11 +66,12 @@ Why can the last bit depend on the shape of the batch? Name three numbers for wh
 # %% ../../nbs/exercises/19_replay.ipynb #60b72b1b
 def _good_fingerprint(f):
     "Must notice what changes a model, and nothing else."
+    import hashlib
     def draw(seed, *shape): return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
     w = {"unet.conv_in.weight": draw(0, 40, 40), "unet.conv_in.bias": draw(1, 40), "unet.conv_out.bias": draw(2, 40)}
     def of(x): return f(dict(x))
     a = of(w)
-    assert a is not ..., "it is still blank: put your code in the place of `...`"
+    assert a is not ... and a != hashlib.sha256().hexdigest()[:12], "it is still blank: put your code in the place of `...`"
     assert isinstance(a, str) and len(a) == 12, "a text of 12 digits is asked for"
     assert a == of({k: v.clone() for k, v in w.items()}), "equal weights in another place of the memory get another fingerprint: hash their numbers"
     assert a == of({k: v.half() for k, v in w.items()}), "the same weights loaded in float16 get another fingerprint: round all to half precision first"

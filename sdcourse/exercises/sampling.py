@@ -60,6 +60,7 @@ x = noise
     eps_text, eps_empty = pipe.unet(torch.cat([x, x]), t, torch.cat({cat})).sample.chunk(2)
     eps = {eps}
     {step}
+return x
 """.strip()
 
 def _run(steps=2):
@@ -69,12 +70,11 @@ def _run(steps=2):
     return [(pipe, scheduler, seeded_noise(pipe, [18]), text, empty, 5.)]
 
 check_sample_by_hand = _book.exercise("The whole loop", """
-Write the loop from memory. The scheduler has its timesteps already (`scheduler.timesteps`). At each of them: ask `pipe.unet(latents, t, vectors).sample` with the prompt and without it, guide with `g`, and let `scheduler.step(eps, t, x).prev_sample` take the step. Leave the last latents in `x`.
+Write the loop from memory. The scheduler has its timesteps already (`scheduler.timesteps`). At each of them: ask `pipe.unet(latents, t, vectors).sample` with the prompt and without it, guide with `g`, and let `scheduler.step(eps, t, x).prev_sample` take the step. Return the last latents.
 """, f"""
     @torch.no_grad()
     def sample_by_hand(pipe, scheduler, noise, text, empty, g): # noise (1, 4, 16, 16), vectors (1, 77, d) twice, a number
         «{_nine().replace(chr(10), chr(10) + " " * 8)}»
-        return x
 """, {
     _nine(step="scheduler.step(eps, t, x)"): "`x` never changes: `step` returns the next latents, it does not write into yours",
     _nine(step="x = scheduler.step(eps, t, x).pred_original_sample"): "you go on with the clean guess in place of the next latents: after the first step there is no noise left for the network to find",
@@ -141,7 +141,8 @@ _book.recall("The nine lines run DDIM well. What happens with Euler?", "no error
 # %% ../../nbs/exercises/23_sampling.ipynb #3e6ae2e3
 _book.word("timestep", "How noisy a picture is, as the network was told in training: a number from 999 (noise) down to 0.", symbol="t", code="t", shape="number")
 _book.word("scheduler", "Decides at which timesteps the network is asked and how far to go on each answer.", code="scheduler")
-_book.word("noise prediction", "The network's answer: what in the latents it takes for noise.", symbol=r"\epsilon", code="eps", shape="(B, 4, h, w)", never=("noise_pred", "eps_pred", "model_output"))
+_book.word("noise prediction", "The network's answer: what in the latents it takes for noise.", symbol=r"\hat\epsilon", code="eps", shape="(B, 4, h, w)", never=("noise_pred", "eps_pred", "model_output"))
 _book.word("noisy latents", "What the network sees at a timestep: clean latents and noise, mixed in the amounts that belong to it.", code="xt", shape="(B, 4, h, w)", never=("x_t", "noisy_latents"))
-_book.word("predicted x0", "The clean latents that a noise prediction means.", symbol="x_0", code="x0", shape="(B, 4, h, w)", never=("pred_x0", "x0_pred", "denoised"))
+_book.word("clean latents", "What the noise was added to: a picture as the autoencoder knows it.", symbol="x_0", shape="(B, 4, h, w)")
+_book.word("predicted x0", "The clean latents that a noise prediction means.", symbol=r"\hat x_0", code="x0", shape="(B, 4, h, w)", never=("pred_x0", "x0_pred", "denoised"))
 _book.word("ancestral sampling", "Steps that take off more noise than they need and add fresh noise in its place.", code="euler_a")

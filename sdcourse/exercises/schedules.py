@@ -126,9 +126,9 @@ _book.recall("Why does the leak hurt large pictures more?", "because the mean of
 _book.recall("Why can the repair not be switched on for any finished model?", "because at alpha-bar 0 the noise is all that the input holds", "To repeat it says nothing about the picture; models with the repair predict v, and have practised that level.", {
     "because the weights were stored with the old schedule in them": "Weights hold no schedule: they hold what was practised with it.",
     "because a network accepts only timesteps that it has seen": "The timesteps stay the same thousand; what they mean changes."})
-_book.recall("Two schedules, the same $t$. What is the same?", "only the number: noise and signal may differ", "What a level looks like is said by alpha-bar, and at t = 700 the cosine one shows a fox where the linear one shows snow.", {
+_book.recall("Two schedules, the same $t$. What is the same?", "only the number: noise and signal may differ", "What a level looks like is said by alpha-bar, and at t = 450 the cosine one shows a fox where the linear one shows snow.", {
     "the noise, but not what is left of the picture": "The two variances sum to 1: if one differs, the other does.",
-    "the picture, but not how it got there": "Look at the column t = 700: four different pictures.",
+    "the picture, but not how it got there": "Look at the column t = 450: four different pictures.",
     "the signal to noise ratio, but not alpha-bar": "Each of the two can be computed from the other."})
 
 # %% ../../nbs/exercises/31_schedules.ipynb #fa7c38f4

@@ -123,7 +123,7 @@ _book.recall("Why does the push go into the predicted noise, and not straight in
     "because the latents have no gradient": "They have: the exact gradient is with respect to the noisy latents.",
     "because a push on latents cannot reach the pixels": "It could; its right size would be another for each scheduler and step.",
     "because noise is random and hides the push": "The predicted noise is no random number, it is the network's answer."})
-_book.recall("The loss $|b - 0.8|$ made the picture white. What was wrong?", "the loss: white has a blue channel of 1 as well", "A loss gets what it says: it never asked for little red and green.", {
+_book.recall("The loss $|b - 0.8|$ bleached the butterfly and left the ground white. What was wrong?", "the loss: white has a blue channel of 1 as well", "A loss gets what it says: it never asked for little red and green.", {
     "the scale: a smaller push would have stopped at blue": "A smaller push goes the same way, less far.",
     "the gradient: the cheap one points to white": "It points to where this loss falls, and in white it is small.",
     "the prompt: there are no blue butterflies": "The second loss made one with the same prompt."})

@@ -135,7 +135,7 @@ _book.recall("Somebody trains a UNet on latents without the scaling factor, and 
     "nothing: the network learns the scale": "It could learn the scale, but the schedule stays where it is, and most of the training goes to steps with hardly any noise to see.",
     "the noise comes too early: nearly all is noise at once": "That is what happens with latents that are too small.",
     "the pictures come out with too much contrast": "That would be a factor forgotten in drawing only; here training and drawing agree."})
-_book.recall("Where is most of the autoencoder's error?", "along sharp edges", "A tenth of the places, those with the sharpest edges, hold far more than a tenth of it.", {
+_book.recall("Where is the autoencoder's error largest?", "along sharp edges", "A tenth of the places, those with the sharpest edges, hold far more than a tenth of it.", {
     "in the middle of flat colours": "They come back nearly whole: a flat patch needs only a few numbers.",
     "evenly over the picture": "It follows the edges: see the share that the lesson prints.",
     "at the rim, where convolutions see zeros": "A little may be there, but the edges within the picture count for more."})

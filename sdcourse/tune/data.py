@@ -78,7 +78,7 @@ def load_data(
     elif isinstance(what, str) and what.count("/") == 1 and not what.startswith((".", "/", "~")): rows = _hub([what], split, limit, streaming, image_column, caption_column)
     else:
         like = nearest(str(what), names := ("creatures", "cats", "blob", *PICTURE_SETS))
-        raise FileNotFoundError(f"no data {str(what)!r}" + (f"; did you mean {like!r}?" if like else "") + f": it is {', '.join(map(repr, names))}, a folder of pictures, or the id owner/name of a data set on the hub")
+        raise FileNotFoundError(f"no data {str(what)!r}" + (f"; did you mean {like!r}?" if like else ";") + f" known are {', '.join(map(repr, names))}, a folder of pictures, or the id owner/name of a data set on the hub")
     images, names, forms, rest = [], [], [], []
     for name, open_it, texts, row in rows:
         forms.append(_captions(name, texts)); names.append(name); rest.append(row); images.append(_picture(name, open_it, size))
