@@ -9,7 +9,8 @@ __all__ = ['image_grid', 'labelled_grid', 'filmstrip', 'difference', 'save_mp4',
            'read_settings']
 
 # %% ../nbs/81_show.ipynb #f29e17a7
-import json, math, os
+import json, math, os, re
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -26,6 +27,11 @@ def _pictures(imgs, zoom=1):
 def _zoom(img, zoom):
     zoom = check_whole("zoom", zoom)
     return img if zoom == 1 else img.resize((img.width * zoom, img.height * zoom), Image.Resampling.NEAREST)
+
+
+def _several(name, frames):
+    "Refuse one picture in an array, whose rows would be taken for the pictures of a film."
+    if getattr(frames, "ndim", 4) < 4: raise TypeError(f"{name} must be a list or a generator of pictures, and this is one picture of shape {tuple(frames.shape)} ({type(frames).__name__}): give [picture]")
 
 
 def _layout(n, rows, cols):
@@ -165,8 +171,8 @@ def filmstrip(
     background="white", # colour of the page
 ):  # PIL.Image in RGB
     "`n` frames side by side, evenly picked from first to last, each with its number; all of them when there are fewer. Of a list only those shown are looked at."
-    n = check_whole("n", n, 2)
-    if not (hasattr(frames, "__len__") and hasattr(frames, "__getitem__")): frames = _pictures(frames)
+    n = check_whole("n", n, 2); _several("frames", frames)
+    if isinstance(frames, dict) or not (hasattr(frames, "__len__") and hasattr(frames, "__getitem__")): frames = _pictures(frames)
     m = len(frames); labels = _labels("labels", range(m) if labels is None else labels, m, "frames")
     if not m: raise ValueError("no frames given: a film strip needs at least one")
     pick = range(m) if m <= n else [round(k * (m - 1) / (n - 1)) for k in range(n)]
@@ -192,6 +198,7 @@ def difference(
 # %% ../nbs/81_show.ipynb #64268ca3
 def _film(frames, zoom):
     "Frames as RGB pictures of one size."
+    _several("frames", frames)
     if isinstance(frames, (Image.Image, str, bytes, Path)) or not hasattr(frames, "__iter__"): raise TypeError(f"frames must be a list or a generator of PIL pictures, got {shorten(frames)} ({type(frames).__name__})")
     size = None
     for k, im in enumerate(frames):
@@ -234,7 +241,8 @@ def _encode(frames, path, fps, zoom, args):
 
 
 def _suffix(path, suffix, other):
-    path = Path(path)
+    if not isinstance(path, (str, os.PathLike)): raise TypeError(f"path must be a file name ending in {suffix}, got {shorten(path)} ({type(path).__name__})")
+    path = Path(os.path.expanduser(path))
     if path.suffix.lower() != suffix: raise ValueError(f"{path.name!r} does not end in {suffix}{other}")
     return path
 
@@ -289,7 +297,7 @@ def show_video(
     from base64 import b64encode
     from IPython.display import HTML
     if isinstance(path_or_frames, (str, os.PathLike)):
-        path = Path(path_or_frames)
+        path = Path(os.path.expanduser(path_or_frames))
         if not path.is_file(): raise FileNotFoundError(f"no such file {str(path)!r}: give a film that is there, or its frames")
         data = path.read_bytes(); kind = path.suffix.lower()
         if kind not in (".mp4", ".webm", ".gif"): raise ValueError(f"{path.name!r} is no .mp4, .webm or .gif: a browser could not play it")
@@ -319,6 +327,13 @@ def _line(s):
     return f"{text(s.get('prompt', s.get('prompts', '')))}{negative}\n" + ", ".join(f"{k}: {quoted(number(v))}" for k, v in values.items() if v is not None)
 
 
+def _plain(v):
+    "A setting as JSON holds it: numbers of numpy and torch as Python's, the names of a dictionary as texts."
+    if isinstance(v, dict): return {str(k): _plain(x) for k, x in v.items()}
+    if isinstance(v, (list, tuple, range)): return [_plain(x) for x in v]
+    return v.tolist() if hasattr(v, "tolist") and getattr(v, "ndim", 2) < 2 else v
+
+
 def _nested(v): return isinstance(v, dict) or isinstance(v, (list, tuple)) and any(map(_nested, v)) # pictures and tensors: in the JSON only
 
 
@@ -332,10 +347,14 @@ def save_png(
     from PIL.PngImagePlugin import PngInfo
     path = _suffix(path, ".png", ": only a PNG keeps its settings")
     if not isinstance(img, Image.Image): raise TypeError(f"img must be a PIL picture, got {shorten(img)} ({type(img).__name__})")
-    if settings is None: settings = img.info.get("sdcourse", {})
-    if isinstance(settings, str): settings = json.loads(settings) # the picture comes from such a file
+    if settings is None:
+        settings = img.info.get("sdcourse", {})
+        if isinstance(settings, str): # the picture comes from such a file
+            with suppress(ValueError): settings = json.loads(settings)
+        if not isinstance(settings, dict): raise ValueError(f"what the picture carries in .info['sdcourse'] is no recipe, but {shorten(settings)}: save_png(img, path, {{}}) writes the picture without it")
+    settings = _plain(settings)
     img = as_seen(img) if getattr(img, "mode", None) in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16") else to_rgb(img); info = PngInfo()
-    for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse") and not _nested(v)}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
+    for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse") and re.fullmatch(r"[!-~¡-ÿ]([ -~¡-ÿ]{0,77}[!-~¡-ÿ])?", k) and not _nested(v)}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
     info.add_text("sdcourse", json.dumps(settings, default=str)) # ASCII only: any prompt survives
     with atomic(path) as tmp: img.save(tmp, "PNG", pnginfo=info)
     return path
