@@ -203,6 +203,7 @@ def _even(probe, length, frames, closed):
 
 # %% ../nbs/16_dream.ipynb #99e28aa0
 from .core import SUFFIXES, picture_size, read_picture, to_rgb
+from .show import _several
 
 
 def speeds(
@@ -211,7 +212,8 @@ def speeds(
     loop: bool = False, # True: also from the last to the first
 ) -> list: # numbers from 0 to 255, one for each pair of neighbours
     "How much each frame differs from the one before: the root of the mean squared difference over pixels and channels. Raises `ValueError` for frames of different sizes, or fewer than two."
-    first = before = None; res = []
+    _several("frames", frames); first = before = None; res = []
+    if not hasattr(frames, "__iter__"): raise TypeError(f"frames must be a list or a generator of PIL pictures, got {shorten(frames)} ({type(frames).__name__})")
     def far(x, y):
         if x.shape != y.shape: raise ValueError(f"frame {len(res) + 1} is {y.shape[1]}x{y.shape[0]}, the one before {x.shape[1]}x{x.shape[0]}: only pictures of one size can be compared")
         return float(np.sqrt(((x - y) ** 2).mean()))
@@ -224,7 +226,7 @@ def speeds(
     return res + [far(before, first)] * loop
 
 # %% ../nbs/16_dream.ipynb #941dc2ca
-import json
+import json, os
 from fastcore.meta import delegates
 from pathlib import Path
 from PIL import Image
@@ -248,7 +250,7 @@ def save_dream(
     if kwargs.get("seed") is None and kwargs.get("latents") is None: raise ValueError("save_dream needs a seed, seed=18 say: with a fresh one, a second call could not go on")
     import inspect
     walk = _walk(pipe, prompts, **{k: p.default for k, p in inspect.signature(dream).parameters.items() if k not in ("pipe", "prompts", "progress")} | kwargs)
-    folder = Path(folder)
+    folder = Path(os.path.expanduser(folder))
     try: folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError): raise NotADirectoryError(f"{folder} is no folder: choose another for the frames") from None
     tidy(folder)
@@ -302,9 +304,10 @@ def slideshow(
 
     A folder gives its files with `SUFFIXES` in natural order. Raises `ValueError` and `OSError` at once for what can be seen at once: no pictures, sizes that differ, files that are no pictures."""
     if isinstance(pictures, (str, Path)):
-        if not (top := Path(pictures)).is_dir(): raise FileNotFoundError(f"{top} is no folder: give a folder, or a list of files and pictures")
+        if not (top := Path(os.path.expanduser(pictures))).is_dir(): raise FileNotFoundError(f"{top} is no folder: give a folder, or a list of files and pictures")
         pictures = natural_order(f for f in top.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
         if not pictures: raise ValueError(f"{top} holds no picture ({', '.join(SUFFIXES)})")
+    _several("pictures", pictures)
     if isinstance(pictures, Image.Image) or not hasattr(pictures, "__iter__"): raise TypeError(f"pictures must be a folder, a list or a generator, got {shorten(pictures)} ({type(pictures).__name__})")
     listed = list(pictures) if isinstance(pictures, (list, tuple)) else None
     if listed is not None and not listed: raise ValueError("no pictures given: a film needs at least one")
@@ -344,7 +347,7 @@ def _slides(pictures, count, fade, loop, size, fit, background):
             if fit is None: raise ValueError(_unequal(k, im.size, size))
             im = way[fit](im)
         if before is not None: yield from mixed(before, im)
-        for _ in range(count(k)): yield im
+        for _ in range(count(k)): yield im.copy() # whoever draws on one frame draws on no other
         first = first or im; before = im
     if first is None: raise ValueError("no pictures given: a film needs at least one")
     if loop and before is not first: yield from mixed(before, first)

@@ -29,7 +29,7 @@ def _grid(H, W):
 def _sample(x, sx, sy, border, sampling):
     "The values of `x` (B, C, H, W) at places (H, W) measured from the middle."
     H, W = x.shape[-2:]; u, v = sx + (W - 1) / 2, sy + (H - 1) / 2
-    if border == "wrap": x = torch.nn.functional.pad(x, (2, 2, 2, 2), mode="circular"); u, v = u % W + 2, v % H + 2
+    if border == "wrap" and min(H, W) > 1: x = torch.nn.functional.pad(x, (2, 2, 2, 2), mode="circular"); u, v = u % W + 2, v % H + 2
     h, w = x.shape[-2:]
     where = torch.stack([(2 * u + 1) / w - 1, (2 * v + 1) / h - 1], -1)[None].expand(len(x), -1, -1, -1) # (B, H, W, 2)
     return torch.nn.functional.grid_sample(x, where, mode=sampling, padding_mode="reflection" if border == "reflect" else "border", align_corners=False)
@@ -152,6 +152,7 @@ def match_color(
     return to_pil((out.clamp(0, 1) * 2 - 1).view(*to_rgb(img).size[::-1], 3).permute(2, 0, 1))[0]
 
 # %% ../nbs/87b_motion.ipynb #d5e69291
+import os, re
 from pathlib import Path
 from PIL import ImageOps
 from .core import check_device
@@ -167,15 +168,20 @@ def video_frames(
     every: int = 1, # every how many-th frame
 ):  # yields PIL pictures
     "The frames of a film, one after the other, at constant memory. Raises `FileNotFoundError`, and `OSError` for a file that is no film."
-    path = Path(path)
+    if not isinstance(path, (str, os.PathLike)): raise TypeError(f"path must be the file name of a film, got {shorten(path)} ({type(path).__name__})")
+    path = Path(os.path.expanduser(path))
     if not path.is_file(): raise FileNotFoundError(f"no film {path}")
     check_whole("every", every)
+    if size is not None:
+        if not hasattr(size, "__iter__") or len(size := tuple(size)) != 2: raise ValueError(f"size must be (width, height) in pixels, got {shorten(size)}")
+        size = tuple(check_whole("each side of size", s, of="pixels") for s in size)
     return _read_film(path, size, every)
 
 
 def _read_film(path, size, every):
-    from imageio_ffmpeg import read_frames
-    reader = read_frames(str(path), pix_fmt="rgb24")
+    from imageio_ffmpeg import get_ffmpeg_version, read_frames
+    with path.open("rb") as f: gif = f.read(4) == b"GIF8"
+    reader = read_frames(str(path), pix_fmt="rgb24", output_params=["-vsync" if re.match(r"n?([0-4]\.|5\.0)", get_ffmpeg_version()) else "-fps_mode", "passthrough"] if gif else None) # the frames of a GIF stand for different times: else they would be repeated, at the rate of the shortest
     try:
         try: w, h = next(reader)["size"]
         except (OSError, RuntimeError, StopIteration) as e: raise OSError(f"{path.name} is no film that ffmpeg can read: {shorten(str(e).strip().splitlines()[-1] if str(e).strip() else e)}") from None
