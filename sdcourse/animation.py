@@ -96,6 +96,9 @@ def animate(
     guidance_scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
     given = dict(zoom=zoom, angle=angle, translation_x=translation_x, translation_y=translation_y, translation_z=translation_z, rotation_3d_x=rotation_3d_x, rotation_3d_y=rotation_3d_y, rotation_3d_z=rotation_3d_z,
                  strength=strength, guidance_scale=guidance_scale, noise=noise, blend=blend)
+    if out is not None:
+        if not isinstance(out, (str, os.PathLike)): raise TypeError(f"out must be a folder, got {shorten(out)} ({type(out).__name__})")
+        out = Path(os.path.expanduser(out))
     old = _settings(out)
     if seed is None: seed = old["seed"] if old and "seed" in old and seed_behavior != "schedule" else pick_seeds()[0]
     if seed_behavior == "schedule": given["seed"] = seed
@@ -112,6 +115,7 @@ def animate(
     if depth is not None and not callable(depth): raise TypeError(f"depth must be a function from a picture to its distances (H, W), got {shorten(depth)}")
     seeds = dict(iter=lambda: [(seed + k) % 2**63 for k in range(frames)], fixed=lambda: [seed] * frames, random=lambda: _series(seed, frames), schedule=lambda: [round(v) for v in values["seed"]])[seed_behavior]()
     words, negatives = parse_prompts(prompts, blend=blend_prompts), parse_prompts(negative_prompt, blend=blend_prompts, name="negative_prompt")
+    _reached("prompts", words, frames, blend_prompts), _reached("negative_prompt", negatives, frames, blend_prompts)
     for f, what in ((words, "prompt"), (negatives, "negative prompt")): _prompts([f(k)[0][0] for k in f.keys], what)
     label = None if depth is None else f"not recorded: the depth function {getattr(depth, '__name__', type(depth).__name__)}"
     settings = dict(prompts=prompts, frames=frames, image=image, animation_mode=mode, negative_prompt=negative_prompt, **{k: v for k, v in given.items() if k != "seed"}, depth=label, fov=fov, border=border, sampling=sampling, video=video_name,
@@ -127,6 +131,12 @@ def animate(
     return (im for im in run)
 
 
+def _reached(name, f, frames, blend):
+    "Refuse prompts that no frame would come to."
+    for before, k in zip([None, *f.keys], f.keys):
+        if k >= frames and not (blend and before is not None and before < frames - 1): raise ValueError(f"{name}: the keyframe {k} is never reached, for the frames are 0 to {frames - 1}: give frames={k + 1} at least, or leave it out")
+
+
 def _series(seed, n):
     "n seeds from one: counted, not drawn one after the other, so that a stopped run finds its place."
     return [int.from_bytes(hashlib.sha256(f"{seed} {k}".encode()).digest()[:4], "big") for k in range(n)]
@@ -138,7 +148,7 @@ def _film(mode, video, size):
         if video is not None: raise ValueError(f"video= has no effect in animation_mode {mode!r}: choose animation_mode 'video'")
         return None, None
     if isinstance(video, (str, os.PathLike)):
-        video_frames(video); digest = hashlib.sha256(Path(video).read_bytes()).hexdigest()
+        video_frames(video); digest = hashlib.sha256(Path(os.path.expanduser(video)).read_bytes()).hexdigest()
         return lambda: video_frames(video, size=size), f"not recorded: the film {Path(video).name}, sha256 {digest}"
     if not isinstance(video, (list, tuple)) or not video: raise TypeError(f"animation_mode 'video' needs video=, a film's file name or a list of PIL pictures, got {shorten(video)}")
     imgs = to_rgbs(video); digest = hashlib.sha256(b"".join(im.tobytes() for im in imgs)).hexdigest()

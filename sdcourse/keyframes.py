@@ -10,7 +10,7 @@ __all__ = ['parse_schedule', 'parse_prompts', 'plot_schedules']
 # %% ../nbs/87_keyframes.ipynb #56e90998
 import ast, math, re, warnings
 from bisect import bisect_right
-from .core import shorten, strict
+from .core import check_whole, shorten, strict
 
 
 _FUNCTIONS = {f.__name__: (f, 1, 1) for f in (math.sin, math.cos, math.tan, math.exp, math.log, math.sqrt, math.floor, math.ceil, abs)} | dict(min=(min, 2, 99), max=(max, 2, 99)) # most and fewest arguments
@@ -186,8 +186,10 @@ def parse_prompts(
 ):  # a function of the frame that gives a list of (prompt, weight), weights summing to 1; its `.keys` are the keyframes
     "The prompt of each frame. Raises `ValueError` for keyframes that are no frames or stand twice, `TypeError` for what is no text."
     if isinstance(prompts, str):
-        parts = re.split(r"(?:^|;)\s*([0-9]{1,9})\s*:", prompts)
-        pairs = [*zip(parts[1::2], parts[2::2])] if len(parts) > 1 and not parts[0].strip() else [("0", prompts)]
+        parts = re.split(r"(?:^|;)\s*([0-9]{1,9})\s*:(?![0-9])", prompts) # 12:30 is a time
+        pairs = [*zip(parts[1::2], parts[2::2])] if len(parts) > 1 else [("0", prompts)]; how = "write \"0: a fox; 20: an owl\", from 0 on and with a space behind each colon; a prompt that only looks like keyframes is written {0: \"...\"}"
+        if len(parts) > 1 and (parts[0].strip() or 0 not in map(int, parts[1::2])): raise ValueError(f"{name}: {shorten(prompts)} has a keyframe {parts[1]} and none at 0: {how}")
+        if m := re.search(r"^\s*0\s*:[0-9]+" if len(parts) == 1 else r";\s*[0-9]{1,9}\s*:[0-9]+", prompts): raise ValueError(f"{name}: {m[0].strip('; ')!r} may be a keyframe or a time: {how}")
         for k, p in pairs if len(parts) > 1 else []:
             if m := re.search(r",\s*([0-9]{1,9})\s*:\s", p): raise ValueError(f"{name}: {m[0].strip()!r} in keyframe {k} looks like another keyframe; prompts hold commas, so keyframes are separated by semicolons: \"0: a fox; 20: an owl\"")
     elif isinstance(prompts, dict): pairs = [*prompts.items()]
@@ -224,6 +226,7 @@ def plot_schedules(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
+    width, frames = check_whole("width", width, 100, of="pixels"), check_whole("frames", frames)
     fs = {k: parse_schedule(s, frames=frames, name=k) for k, s in schedules.items()}
     values = {k: [f(t) for t in range(frames)] for k, f in fs.items()}
     moving = [k for k, v in values.items() if min(v) != max(v)]
@@ -239,14 +242,14 @@ def plot_schedules(
             ramp = np.linspace(i, i + 1, 64)[None] if blend and i + 1 < len(keys) else np.full((1, 2), float(i))
             ax.imshow(ramp, extent=(k, end, 0, 1), aspect="auto", cmap="Pastel1" if not blend else "YlGnBu", vmin=0, vmax=8 if not blend else len(keys) + 1)
             late = k > .8 * frames # no room to the right of it
-            ax.text(min(k, frames - 1) + (-.01 if late else .01) * frames, .25 if late and blend else .72 if blend else .5, textwrap.fill(words(k)[0][0], max(12, int((k if late else end - k) / frames * width / 10))), fontsize=7, va="center", ha="right" if late else "left", clip_on=True)
+            ax.text(min(k, frames - 1) + (-.01 if late else .01) * frames, .25 if late and blend else .72 if blend else .5, textwrap.fill(words(k)[0][0], max(12, int((k if late else end - k) / frames * width / 10))), fontsize=7, va="center", ha="right" if late else "left", clip_on=True, parse_math=False)
         ax.set_ylim(0, 1)
     elif not moving: axes[0].axis("off")
     for ax, k in zip(axes[words is not None:], moving):
         ax.plot(values[k], lw=1.2); keys = [q for q in fs[k].keys if q < frames]; ax.plot(keys, [values[k][q] for q in keys], "o", ms=4)
-        ax.set_ylabel(k, fontsize=8); ax.tick_params(labelsize=7); ax.grid(alpha=.3)
+        ax.set_ylabel(k, fontsize=8, parse_math=False); ax.tick_params(labelsize=7); ax.grid(alpha=.3)
     axes[-1].set_xlim(0, max(frames - 1, 1)); axes[-1].tick_params(labelsize=7); axes[-1].set_xlabel("frame", fontsize=8)
-    fig.text(.01, .01, "\n".join(note), fontsize=7, color="0.4", va="bottom")
+    fig.text(.01, .01, "\n".join(note), fontsize=7, color="0.4", va="bottom", parse_math=False)
     fig.tight_layout(pad=.6, rect=(0, .16 * len(note) / fig.get_figheight(), 1, 1))
     fig.canvas.draw()
     return Image.fromarray(np.asarray(fig.canvas.buffer_rgba())[..., :3].copy())
