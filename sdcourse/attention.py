@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import NamedTuple
 import torch
-from .core import Room, check_whole, in_turn, pick_seeds, shorten, strict, to_rgb
+from .core import Room, check_number, check_whole, in_turn, pick_seeds, shorten, strict, to_rgb
 from .generate import txt2img
 from .show import labelled_grid
 from .text import tokens
@@ -128,14 +128,23 @@ def attend(
     scales = list(guidance_scale) if hasattr(guidance_scale, "__len__") else [guidance_scale] * n
     if len(scales) != n: raise ValueError(f"{len(scales)} guidance scales for {n} pictures: give a single number, or one for each picture")
     if any(g == 0 for g in scales): raise ValueError("at guidance_scale=0 the prompt is not read: there is nothing to record")
+    within = [] # holds something while after= runs
+    def refuse(*_):
+        if within: raise ValueError("after= draws with the pipe whose attention is being recorded, and its steps would be recorded, too: draw when attend() has ended, or with a second pipe")
+    def outside(step):
+        within.append(step)
+        try: return after(step)
+        finally: within.pop()
     def part(ks):
         some = slice(ks.start, ks.stop); noise = latents[some] if latents is not None and len(latents) == n else latents
+        hook = pipe.unet.register_forward_pre_hook(refuse)
         try:
             with record_attention(pipe, prompt, len(ks)) as seen:
                 return txt2img(pipe, prompt, n=len(ks), seed=seeds[some], negative_prompt=negative_prompt, num_inference_steps=num_inference_steps, guidance_scale=None if guidance_scale is None else scales[some],
                                guidance_rescale=guidance_rescale, guidance_interval=guidance_interval, height=height, width=width, scheduler=scheduler, eta=eta, prompt_embeds=prompt_embeds,
-                               negative_prompt_embeds=negative_prompt_embeds, latents=noise, after=after), seen
+                               negative_prompt_embeds=negative_prompt_embeds, latents=noise, after=outside if callable(after) else after), seen
         except _Split: raise MemoryError("out of memory: the batch was halved, and a recording needs it whole") from None # nothing else splits it here
+        finally: hook.remove()
     imgs, parts = zip(*Room(size, "pictures whose attention is recorded", lambda: "draw a smaller picture (height=, width=)")(part, range(n)))
     return [im for some in imgs for im in some], Attention(parts[0].words, {name: torch.cat([p.layers[name] for p in parts], 1) for name in parts[0].layers})
 
@@ -150,20 +159,30 @@ def heat(
     layers=None, # None: all but those of the lowest resolution; a number: those of this height; a text: those with it in their name
 ) -> torch.Tensor: # float32 (h, w), as large as the finest of the layers; 1 is the average
     "How much each spot took of a word, in multiples of the average: the mean over steps and layers, each layer divided by its own average. Raises `ValueError` for a word that is not there, with those that are."
-    cols = [check_whole("word, the number of a column,", word, 0, len(attention.words) - 1)] if isinstance(word, int) else _find(attention.words, word)
+    cols = [check_whole("word, the number of a column,", word, 0, len(attention.words) - 1)] if _number(word) else _find(attention.words, word)
     if not attention.layers: raise ValueError("nothing was recorded: draw inside the `with record_attention(...)` block, and read it after")
     least = min(m.shape[-1] * m.shape[-2] for m in attention.layers.values()); several = len({m.shape[-2:] for m in attention.layers.values()}) > 1
     def wanted(name, m): return name.count(layers) if isinstance(layers, str) else m.shape[-2] == layers if layers is not None else not several or m.shape[-1] * m.shape[-2] > least
     some = {name: m for name, m in attention.layers.items() if wanted(name, m)}
     if not some: raise ValueError(f"no layer fits layers={layers!r}; there are heights {sorted({m.shape[-2] for m in attention.layers.values()})} and names such as {next(iter(attention.layers))!r}")
-    count = len(next(iter(some.values()))); a, b = (0, count) if steps is None else (steps, steps + 1) if isinstance(steps, int) else steps
-    if not 0 <= a < b <= count: raise ValueError(f"steps={shorten(steps)} of a run of {count}: give a number from 0 to {count - 1}, or two (from, to)")
+    count = len(next(iter(some.values()))); a, b = (0, count) if steps is None else _ends(steps, count)
     size = max((m.shape[-2:] for m in some.values()), key=lambda s: s[0] * s[1]); total = torch.zeros(size)
     check_whole("picture", picture, 0, next(iter(some.values())).shape[1] - 1)
     for m in some.values():
         m = m[a:b, picture, cols].sum(1).mean(0) # (h, w)
         total += torch.nn.functional.interpolate((m / m.mean().clamp_min(1e-12))[None, None], size=size, mode="bilinear")[0, 0]
     return total / len(some)
+
+
+def _ends(steps, count):
+    "From where (included) to where (excluded) some steps of a run go."
+    try:
+        a, b = (steps, steps + 1) if _number(steps) else (steps.start, steps.stop) if isinstance(steps, range) and steps.step == 1 else steps
+        return check_whole("steps", a, 0, b - 1), check_whole("steps", b, 1, count)
+    except (TypeError, ValueError): raise ValueError(f"steps={shorten(steps)} of a run of {count}: give a number from 0 to {count - 1}, or two (from, to)") from None
+
+
+def _number(v): return hasattr(v, "__index__") and not getattr(v, "ndim", 0)
 
 
 def _find(words, word):
@@ -187,8 +206,10 @@ def heatmap(
     import numpy as np
     from matplotlib import colormaps
     from PIL import Image
-    m = np.asarray(values, dtype="float32")
-    if m.ndim != 2 or not np.isfinite(m).all(): raise ValueError(f"a map must be of shape (h, w) and finite, got shape {m.shape}")
+    try: m = np.asarray(values.detach().float().cpu() if isinstance(values, torch.Tensor) else values, dtype="float32")
+    except (TypeError, ValueError): raise TypeError(f"values must be a map of numbers (h, w), got {shorten(values)} ({type(values).__name__})") from None
+    opacity = check_number("opacity", opacity, 0, 1); high = None if high is None else check_number("high", high, 0, above=True)
+    if m.ndim != 2 or not m.size or not np.isfinite(m).all(): raise ValueError(f"a map must be of shape (h, w) and finite, got shape {m.shape}")
     if colors not in colormaps: raise ValueError(f"colors must be a colour map of matplotlib, such as 'inferno' or 'viridis', got {shorten(colors)}")
     img = to_rgb(img).convert("L").convert("RGB"); m = np.asarray(Image.fromarray(m).resize(img.size, Image.Resampling.BILINEAR))
     c = colormaps[colors](m / (max(2., float(m.max())) if high is None else high))[..., :3] * 255
@@ -208,10 +229,12 @@ def word_grid(
     zoom: int = 1, # whole factor, pixels repeated
 ):  # PIL.Image
     "Word by step: a heat map for each word and each piece of the run, all on one scale."
-    words = list(range(len(attention.words))) if words is None else [words] if isinstance(words, (str, int)) else list(words)
+    words = list(range(len(attention.words))) if words is None else [words] if isinstance(words, str) or _number(words) else list(words)
+    if not words: raise ValueError("words is empty: give at least one, or None for all of the prompt")
     count = len(next(iter(attention.layers.values()), ()))
+    if not count: raise ValueError("nothing was recorded: draw inside the `with record_attention(...)` block, and read it after")
     if not 1 <= cols <= count: raise ValueError(f"cols={cols} pieces of a run of {count} steps: give 1 to {count}")
     cuts = [k * count // cols for k in range(cols + 1)]; maps = [heat(attention, w, picture=picture, steps=(a, b), layers=layers) for w in words for a, b in zip(cuts, cuts[1:])]
     high = max(2., *(float(m.max()) for m in maps)) if high is None else high
-    return labelled_grid([heatmap(img, m, high=high) for m in maps], row_labels=[attention.words[w] if isinstance(w, int) else w for w in words],
+    return labelled_grid([heatmap(img, m, high=high) for m in maps], row_labels=[attention.words[w] if _number(w) else w for w in words],
                          col_labels=[f"step {a}" if b == a + 1 else f"{a} to {b - 1}" for a, b in zip(cuts, cuts[1:])], zoom=zoom)
