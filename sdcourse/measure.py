@@ -11,12 +11,13 @@ __all__ = ['JUDGE', 'CORE', 'LISTS', 'COUNTED', 'FACETS', 'Judge', 'load_judge',
 
 # %% ../nbs/50_measure.ipynb #e028eafa
 import argparse, json, math
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np, torch
 import sdcourse
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, dyed, load_icons, plain, plural, premultiply, recolor, scene, stands_out, _NO_COUNT, _OBJECTS, _OUTDOORS
-from .core import Room, atomic, keeping, shorten, strict, to_rgbs, to_tensor, write_manifest
+from .core import Room, atomic, check_whole, keeping, shorten, strict, to_rgbs, to_tensor, write_manifest
 from .files import read_weights, verify
 from .generate import txt2img
 from .models import load
@@ -24,6 +25,13 @@ from .train_judge import JudgeNet
 
 # %% ../nbs/50_measure.ipynb #c94bf1b4
 JUDGE = Path(sdcourse.__file__).resolve().parent/"pocket_judge"
+
+
+def _listed(images, least=1):
+    "Pictures as a list: one, several, or what a generator gives."
+    images = images if isinstance(images, list) else list(images) if isinstance(images, tuple) else to_rgbs(images)
+    if len(images) < least: raise ValueError("no pictures given: the judge looks at one at least")
+    return images
 
 
 class Judge:
@@ -51,7 +59,7 @@ class Judge:
         images, # PIL pictures
     ):  # float (B, 192), each of length 1
         "The judge's description of each picture, before it puts names to it."
-        return torch.cat(self._room()(lambda some: torch.nn.functional.normalize(self.net.features(self.pixels(some)), dim=1), images))
+        return torch.cat(self._room()(lambda some: torch.nn.functional.normalize(self.net.features(self.pixels(some)), dim=1), _listed(images)))
 
     @torch.inference_mode()
     def __call__(
@@ -59,7 +67,7 @@ class Judge:
         images, # PIL pictures
     ) -> dict: # facet: float (B, classes), probabilities
         "How sure the judge is of each answer, facet by facet."
-        outs = self._room()(lambda some: self.net(self.pixels(some)), images)
+        outs = self._room()(lambda some: self.net(self.pixels(some)), _listed(images))
         return {k: (torch.cat([o[k] for o in outs]) / self.exam[k]["temperature"]).softmax(1) for k in self.classes}
 
     def verdicts(
@@ -67,7 +75,7 @@ class Judge:
         images, # PIL pictures
     ) -> list: # for each picture a dict facet: answer; for the subject the first five, best first
         "What the judge says of each picture."
-        out = self(images)
+        images = _listed(images); out = self(images)
         names = {k: [[self.classes[k][j] for j in row] for row in p.topk(min(5, p.shape[1]), dim=1).indices.tolist()] for k, p in out.items()}
         return [{k: v[i] if k == "subject" else v[i][0] for k, v in names.items()} for i in range(len(images))]
 
@@ -200,6 +208,7 @@ def wilson(
     z: float = 1.959964, # 1.96: a 95 % interval
 ) -> tuple: # low, high
     "The confidence interval of a share (Wilson 1927)."
+    trials = check_whole("trials", trials, 0); right = check_whole("right", right, 0, trials)
     if not trials: return 0., 1.
     p, s = right / trials, z * z / trials; mid, half = p + s / 2, z * math.sqrt(p * (1 - p) / trials + s / trials / 4)
     return max(0., (mid - half) / (1 + s)), min(1., (mid + half) / (1 + s))
@@ -214,6 +223,22 @@ def marks(
     return out | {k: verdict[k] == prompt[k] for k in ("style", "setting", "color", "count") if k in prompt}
 
 
+def _asked(prompts, *keys):
+    "Refuse what is no list of prompts with what was asked for in each."
+    if isinstance(prompts, (str, dict)) or not hasattr(prompts, "__iter__"): raise TypeError(f"prompts must be a list of dicts as load_prompts() gives them, got {shorten(prompts)} ({type(prompts).__name__})")
+    prompts = list(prompts)
+    for p in prompts:
+        if not isinstance(p, dict) or (lost := [k for k in keys if k not in p]): raise TypeError(f"each of prompts must be a dict as load_prompts() gives them, {f'with {lost[0]!r}, ' if isinstance(p, dict) else ''}got {shorten(p)}" + ("; a text is drawn by txt2img()" if isinstance(p, str) else ""))
+    return prompts
+
+
+def _paired(images, prompts):
+    "As many pictures as prompts, as a list."
+    images = _listed(images, 0)
+    if len(images) != len(prompts): raise ValueError(f"{len(images)} pictures for {len(prompts)} prompts: give one picture for each prompt")
+    return images
+
+
 def score(
     images, # PIL pictures, one for each prompt
     prompts: list, # what was asked of them
@@ -221,7 +246,7 @@ def score(
     judge: Judge | None = None, # the judge; None: the package's
 ) -> dict: # facet: dict(right, trials, rate, low, high)
     "How often each kind of wish was met, with its 95 % interval."
-    if len(images) != len(prompts): raise ValueError(f"{len(images)} pictures for {len(prompts)} prompts: give one picture for each prompt")
+    prompts = _asked(prompts); images = _paired(images, prompts)
     ms = [marks(v, p) for v, p in zip((judge or load_judge()).verdicts(images), prompts)] if images else []; out = {}
     for k in FACETS:
         hits = [m[k] for m in ms if k in m]; low, high = wilson(sum(hits), len(hits))
@@ -251,13 +276,16 @@ def draw_prompts(
     seed: int = 0, # picture k has the seed `seed + k`
     num_inference_steps: int = 25, # steps
     batch_size: int = 16, # pictures at once
-    draw=None, # function (pipe, texts, seeds, guidance_scale=, num_inference_steps=) -> pictures; None: `draw_batch`
+    draw: Callable | None = None, # function (pipe, texts, seeds, guidance_scale=, num_inference_steps=) -> pictures; None: `draw_batch`
 ) -> list: # len(prompts) * n PIL pictures, the n of a prompt together
     "Draw every prompt `n` times."
-    texts = [p["prompt"] for p in prompts for _ in range(n)]; seeds = list(range(seed, seed + len(texts))); out = []
+    n, batch_size = check_whole("n", n, of="pictures"), check_whole("batch_size", batch_size)
+    texts = [p["prompt"] for p in _asked(prompts, "prompt") for _ in range(n)]; seeds = list(range(seed, seed + len(texts))); out = []
     with keeping(out):
         for k in range(0, len(texts), batch_size):
-            out += (draw or draw_batch)(pipe, texts[k:k + batch_size], seeds[k:k + batch_size], guidance_scale=guidance_scale, num_inference_steps=num_inference_steps)
+            some = texts[k:k + batch_size]; imgs = list((draw or draw_batch)(pipe, some, seeds[k:k + batch_size], guidance_scale=guidance_scale, num_inference_steps=num_inference_steps))
+            if len(imgs) != len(some): raise ValueError(f"draw= gave {len(imgs)} pictures for {len(some)} texts: it must give one for each")
+            out += imgs
     return out
 
 
@@ -271,14 +299,17 @@ def obedience(
     seed: int = 0, # picture k has the seed `seed + k`, at every scale
     num_inference_steps: int = 25, # steps
     batch_size: int = 16, # pictures at once
-    draw=None, # function (pipe, texts, seeds, guidance_scale=, num_inference_steps=) -> pictures; None: `draw_batch`
+    draw: Callable | None = None, # function (pipe, texts, seeds, guidance_scale=, num_inference_steps=) -> pictures; None: `draw_batch`
     judge: Judge | None = None, # the judge; None: the package's
-    log=None, # called with a line of text after each scale
+    log: Callable | None = None, # called with a line of text after each scale
 ) -> list: # of dicts: prompts ("seen", "held-out"), pictures, guidance_scale, and for each facet right, trials, rate, low, high
     "The table of obedience. Its last rows are the ceiling: what the judge says of real pictures made for the same prompts."
     judge, name = judge or load_judge(), prompts if isinstance(prompts, str) else "core" if prompts is None else None
-    prompts = load_prompts(name) if name else prompts; rows = []
-    for g in guidance_scale if isinstance(guidance_scale, (list, tuple)) else [guidance_scale]:
+    prompts = load_prompts(name) if name else _asked(prompts, "prompt", "held_out", "subject", "style"); rows = []
+    if not prompts: raise ValueError("prompts is empty: give one at least, or None for the core list")
+    scales = [guidance_scale] if isinstance(guidance_scale, str) or not hasattr(guidance_scale, "__iter__") or getattr(guidance_scale, "ndim", 1) == 0 else getattr(guidance_scale, "tolist", lambda: list(guidance_scale))()
+    if not scales: raise ValueError("guidance_scale is empty: give one scale at least")
+    for g in scales:
         images = draw_prompts(pipe, prompts, guidance_scale=g, n=n, seed=seed, num_inference_steps=num_inference_steps, batch_size=batch_size, draw=draw)
         rows += rate(images, [p for p in prompts for _ in range(n)], f"guidance {g:g}", judge=judge, guidance_scale=g)
         if log: log(table(rows[-2:]))
@@ -294,7 +325,7 @@ def rate(
     guidance_scale: float | None = None, # if they were drawn
 ) -> list: # rows of the table: "seen", then "held-out", where there are such prompts
     "Score pictures, seen and held-out prompts apart."
-    out = []
+    prompts = _asked(prompts, "held_out"); images = _paired(images, prompts); out = []
     for held in (False, True):
         part = [(im, p) for im, p in zip(images, prompts) if p["held_out"] == held]
         if part: out.append(dict(prompts="held-out" if held else "seen", pictures=label, guidance_scale=guidance_scale, **score(*map(list, zip(*part)), judge=judge)))
@@ -353,6 +384,7 @@ def diversity(
     judge: Judge | None = None, # the judge; None: the package's
 ) -> float: # 0: all alike; 1.41: nothing in common
     "The mean distance between two of the pictures, in the judge's features. Raises `ValueError` for fewer than two."
+    images = _listed(images, 0)
     if len(images) < 2: raise ValueError(f"diversity needs at least two pictures, got {len(images)}")
     return torch.pdist((judge or load_judge()).features(images)).mean().item()
 
@@ -379,7 +411,7 @@ def nearest_training(
     a = icons[0][..., 3:] / np.float32(255); train = (icons[0][..., :3] * a + np.asarray(PALETTE[background]) * (1 - a)).round().astype(np.uint8)
     judge = judge or load_judge(); small = lambda ims: torch.nn.functional.avg_pool2d(judge.pixels(ims), 2).flatten(1) / 3072 ** .5
     look = judge.features if by == "features" else lambda ims: torch.cat([small(ims[k:k + 256]) for k in range(0, len(ims), 256)])
-    d = torch.cdist(look(images), look([Image.fromarray(t) for t in train]))
+    d = torch.cdist(look(_listed(images)), look([Image.fromarray(t) for t in train]))
     return [Near(int(k), float(d[i, k]), Image.fromarray(train[k])) for i, k in enumerate(d.argmin(1))]
 
 # %% ../nbs/50_measure.ipynb #b3c934a1
