@@ -13,15 +13,15 @@ import html, inspect, threading, traceback
 from fastcore.meta import delegates
 from functools import lru_cache
 from PIL import Image, ImageDraw
-from .core import nearest, pick_seeds, shorten, strict, to_rgb
+from .core import check_whole, nearest, pick_seeds, shorten, strict, to_rgb
 from .drawing import _display_still, _still_bundle, has_kernel, pad, png_bytes
-from .show import image_grid, labelled_grid
+from .show import _several, image_grid, labelled_grid
 
 SIDE = 320 # small pictures are shown about this large, their pixels repeated
 
 
 def _zoomed(img, zoom=None):
-    img = to_rgb(img); z = max(1, SIDE // max(img.size)) if zoom is None else zoom
+    img = to_rgb(img); z = max(1, SIDE // max(img.size)) if zoom is None else check_whole("zoom", zoom)
     return img.resize((img.width * z, img.height * z), Image.Resampling.NEAREST)
 
 
@@ -81,6 +81,14 @@ def _explorer_class():
 def _label(v): return f"{v:g}" if isinstance(v, float) else str(v)
 
 
+def _labels(name, values):
+    "A text for each position of a slider, of numbers with as many digits as tell them apart."
+    for digits in range(6, 18):
+        texts = [f"{v:.{digits}g}" if isinstance(v, float) else str(v) for v in values]
+        if len({*texts}) == len(texts): return texts
+    raise ValueError(f"two positions of {name} have the same label: {shorten(texts)}")
+
+
 def _wide(name, width=SIDE + 40):
     import ipywidgets as W
     return dict(description=name.replace("_", " "), style={"description_width": "initial"}, layout=W.Layout(width=f"{width}px"))
@@ -89,8 +97,7 @@ def _wide(name, width=SIDE + 40):
 def _slider(name, values, labels=None, start=0):
     "A slider that stands at one of `values`."
     import ipywidgets as W
-    options = list(zip([_label(v) for v in (values if labels is None else labels)], values))
-    if len({l for l, _ in options}) < len(options): raise ValueError(f"two positions of {name} have the same label: {shorten([l for l, _ in options])}")
+    options = list(zip(_labels(name, values if labels is None else labels), values))
     return W.SelectionSlider(options=options, index=start % len(options), continuous_update=True, **_wide(name))
 
 
@@ -102,10 +109,14 @@ def _some(values, n):
 
 def _scrub(frames, name="frame", labels=None, captions=None, start=0, play=False, interval=120, zoom=None, beside=(), most=4):
     import ipywidgets as W
-    frames = list(frames); labels = list(range(len(frames)) if labels is None else labels)
+    frames = [im if isinstance(im, Image.Image) else to_rgb(im) for im in frames]
     if not frames: raise ValueError("no frames given: a slider needs at least one")
     for what, l in (("labels", labels), ("captions", captions)):
+        if isinstance(l, str): raise TypeError(f"{what} must be a list of {len(frames)} texts, got the single text {shorten(l)}")
+    labels = list(range(len(frames)) if labels is None else labels); captions = None if captions is None else ["" if c is None else str(c) for c in captions]
+    for what, l in (("labels", labels), ("captions", captions)):
         if l is not None and len(l) != len(frames): raise ValueError(f"{len(l)} {what} for {len(frames)} frames: give one for each")
+    start, interval = check_whole("start", start, -len(frames), len(frames) - 1), check_whole("interval", interval, of="milliseconds"); labels = _labels(name, labels)
     slider = _slider(name, range(len(frames)), labels, start); row = [slider]
     if play:
         player = W.Play(value=slider.index, min=0, max=len(frames) - 1, interval=interval)
@@ -113,7 +124,7 @@ def _scrub(frames, name="frame", labels=None, captions=None, start=0, play=False
     def draw(**at): k = at[name]; return frames[k], captions[k] if captions else None
     def still():
         few = _some(range(len(frames)), most); z = max(1, 128 // max(frames[0].size)) if zoom is None else zoom
-        return labelled_grid([frames[k] for k in few], captions=[f"{name} {_label(labels[k])}" for k in few], cols=min(5, len(few)) if frames[0].width <= 2 * frames[0].height else 1, zoom=z)
+        return labelled_grid([frames[k] for k in few], captions=[f"{name} {labels[k]}" for k in few], cols=min(5, len(few)) if frames[0].width <= 2 * frames[0].height else 1, zoom=z)
     return _explorer_class()(draw, {name: slider}, zoom=zoom, below=row, still=still, beside=beside)
 
 # %% ../nbs/18_explore.ipynb #9124678f
@@ -130,6 +141,8 @@ def scrub(
     zoom: int | None = None, # screen pixels for one pixel of the picture; None: about 320 for the longer side
 ):  # a widget: `picture` is the frame shown, `controls[name]` the slider, `still()` a grid of frames
     "A slider over pictures that are there already: nothing is drawn when it moves. Raises `ValueError` where there are no frames, or labels of another number."
+    _several("frames", frames)
+    if isinstance(frames, (str, bytes, dict)) or not hasattr(frames, "__iter__"): raise TypeError(f"frames must be a list or a generator of PIL pictures, got {shorten(frames)} ({type(frames).__name__})")
     return _scrub(**locals())
 
 # %% ../nbs/18_explore.ipynb #7b2d35aa
@@ -154,10 +167,10 @@ def explore_guidance(
     **kwargs, # as in `txt2img`
 ):  # a widget, see `scrub`
     "A slider over guidance scales: all pictures are drawn beforehand, in one call."
-    scales, seeds = _values("guidance_scale", guidance_scale), pick_seeds(seed, n)
+    scales, seeds = _values("guidance_scale", guidance_scale), pick_seeds(seed, n); _labels("guidance_scale", scales)
     imgs = txt2img(pipe, prompt, n=n * len(scales), seed=seeds * len(scales), guidance_scale=[g for g in scales for _ in seeds], **kwargs)
     rows = [imgs[k * n:k * n + n] for k in range(len(scales))]
-    return _scrub([r[0] if n == 1 else image_grid(r, 1, n) for r in rows], "guidance", scales, start=len(scales) // 2, zoom=zoom or (None if n == 1 else max(1, 2 * SIDE // (n * rows[0][0].width))), most=3)
+    return _scrub([r[0] if n == 1 else image_grid(r, 1, n) for r in rows], "guidance", scales, start=len(scales) // 2, zoom=max(1, 2 * SIDE // (n * rows[0][0].width)) if zoom is None and n > 1 else zoom, most=3)
 
 # %% ../nbs/18_explore.ipynb #40d53f15
 from .latents import decode
@@ -179,7 +192,7 @@ def explore_steps(
 ):  # a widget, see `scrub`; its `steps` are the `Step`s of the run
     "A slider (and a play button) through one run: what the network sees, what it takes for the clean picture, and what comes out."
     import torch
-    steps = []; end = txt2img(pipe, prompt, seed=seed, after=lambda s: steps.append(s), **kwargs)[0]
+    side = check_whole("side", side, of="pixels"); steps = []; end = txt2img(pipe, prompt, seed=seed, after=lambda s: steps.append(s), **kwargs)[0]
     imgs = decode(pipe, torch.cat([s.xt for s in steps] + [s.x0 for s in steps]), batch_size=batch_size); m = len(steps)
     heads = ["what the network sees", "what it takes it for", "what comes out"]
     pages = [labelled_grid([_side(im, side) for im in (imgs[k], imgs[m + k], end)], col_labels=heads, gap=6) for k in range(m)]
@@ -206,7 +219,7 @@ def explore_strength(
 ):  # a widget, see `scrub`
     "The picture beside what becomes of it, with a slider over strengths: all are drawn beforehand, in one call."
     import ipywidgets as W
-    at = _values("strength", strength)
+    at = _values("strength", strength); _labels("strength", at)
     imgs = img2img(pipe, prompt, image, strength=at, n=len(at), seed=pick_seeds(seed) * len(at), **kwargs)
     w = _scrub(imgs, "strength", at, start=len(at) // 2, zoom=zoom, beside=[W.Image(value=png_bytes(_zoomed(image, zoom)), format="png")])
     few = _some(range(len(at)), 4)
@@ -229,8 +242,11 @@ def explore_dream(
     **kwargs, # as in `dream`
 ):  # a widget, see `scrub`
     "A slider (and a play button) along a dream, from waypoint to waypoint."
-    imgs = list(dream(pipe, prompts, seed=seed, frames=frames, **kwargs))
-    return _scrub(imgs, "position", [f"{im.info['sdcourse']['position']:.2f}" for im in imgs], play=True, zoom=zoom, most=5)
+    imgs = list(dream(pipe, prompts, seed=seed, frames=frames, **kwargs)); at = [im.info["sdcourse"]["position"] for im in imgs]
+    for digits in range(2, 18): # as many as tell them apart
+        if len({*(labels := [f"{p:.{digits}f}" for p in at])}) == len(at): break
+    else: labels = [f"{p:.2f} ({k})" for k, p in enumerate(at)] # a walk on which nothing changes
+    return _scrub(imgs, "position", labels, play=True, zoom=zoom, most=5)
 
 # %% ../nbs/18_explore.ipynb #c58c95fc
 from .attention import attend, heat, heatmap
