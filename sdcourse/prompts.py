@@ -31,11 +31,12 @@ def recipe(
     details="", # what else: "sunset, high detail", or a list of such
 ) -> str: # the prompt
     "A prompt in the order of the field: raw prompt, style, artist, details. Best for models that were trained on captions from the web."
-    parts = dict(raw=raw, style=style, artist=artist and f"by {artist}", **{f"details[{k}]": d for k, d in enumerate([details] if isinstance(details, str) else details)})
+    if isinstance(details, (bytes, dict)) or not hasattr(details, "__iter__"): raise TypeError(f"details must be a text or a list of texts, got {shorten(details)} ({type(details).__name__})")
+    parts = dict(raw=raw, style=style, artist=artist, **{f"details[{k}]": d for k, d in enumerate([details] if isinstance(details, str) else details)})
     for name, part in parts.items():
         if not isinstance(part, str): raise TypeError(f"{name} must be a text, got {shorten(part)} ({type(part).__name__}); lists of alternatives go to combine()")
     if not raw.strip(): raise ValueError('raw is empty: say what is to be seen, e.g. raw="a fox"')
-    return ", ".join(p.strip(" ,") for p in parts.values() if p.strip(" ,"))
+    return ", ".join("by " * (name == "artist") + p.strip(" ,") for name, p in parts.items() if p.strip(" ,"))
 
 
 @strict
@@ -105,9 +106,13 @@ def ablate(
     "The same prompt and seed with one thing changed at a time: pictures, and below them where they differ. Raises `ValueError` for a part that is not in the prompt."
     import numpy as np
     from PIL import ImageChops
-    prompt, = _prompts(prompt)
+    if not isinstance(prompt, str): raise TypeError(f"prompt must be one text, got {shorten(prompt)} ({type(prompt).__name__}): call ablate() once for each")
+    prompt, = _prompts(prompt); zoom, gain = check_whole("zoom", zoom), check_number("gain", gain, 0, above=True)
+    if changes is not None and not hasattr(changes, "__iter__"): raise TypeError(f"changes must be a dict {{part: what takes its place}} or a list of parts, got {shorten(changes)} ({type(changes).__name__})")
     if changes is None: changes = list(dict.fromkeys(re.findall(r"[\w'-]+", prompt)))
     changes = dict(changes) if isinstance(changes, dict) else {c: "" for c in ([changes] if isinstance(changes, str) else changes)}
+    for old, new in changes.items():
+        if not isinstance(old, str) or not isinstance(new, str): raise TypeError(f"changes must be of texts, '' for what is left out, got {shorten(old)}: {shorten(new)}")
     texts = {"": prompt} | {old: _change(prompt, old, new) for old, new in changes.items()}
     if isinstance(kwargs.get("seed"), (list, tuple, range)): raise ValueError(f"an ablation has one seed for all its pictures, got seed={shorten(kwargs['seed'])}: call it once for each")
     imgs = txt2img(pipe, list(texts.values()), **kwargs)
@@ -209,8 +214,10 @@ def knows(
     """How far each word moves the noise prediction, beside words that mean nothing.
 
     It tells words that the model was taught from others, not whether it draws them well; a word of known pieces may move it, too. Raises as `embed`, and `ValueError` for a template without a place for the word."""
-    if "{}" not in template: raise ValueError(f"template must hold {{}} where the word goes, got {shorten(template)}")
-    words = _prompts(words, "word"); t = [check_whole("a timestep of t", step, 0, pipe.scheduler.config.num_train_timesteps - 1) for step in (t if isinstance(t, (list, tuple, range)) else [t])]; check_whole("n", n), check_whole("batch_size", batch_size); ask = words + [w for w in MADE_UP if w not in words]
+    if template.count("{}") != 1 or template.count("{") != 1 or template.count("}") != 1: raise ValueError(f"template must hold {{}} where the word goes, once and without other braces, got {shorten(template)}")
+    words = _prompts(words, "word"); t = [check_whole("a timestep of t", step, 0, pipe.scheduler.config.num_train_timesteps - 1) for step in (t if isinstance(t, (list, tuple, range)) else [t])]; check_whole("n", n), check_whole("batch_size", batch_size)
+    if not t: raise ValueError("t is empty: give one timestep at least, 700 say")
+    ask = words + [w for w in MADE_UP if w not in words]
     h = embed(pipe, [template.format(w) for w in ask]); noise = seeded_noise(pipe, range(n)); moved = 0; room = Room(batch_size, "rows of the UNet", lambda: "free memory, another notebook's say")
     made = [k for k, w in enumerate(ask) if w in MADE_UP]
     for step in t:
