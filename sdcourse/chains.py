@@ -148,11 +148,12 @@ def family_tree(
     if not nodes: raise ValueError("no nodes given: a family tree needs at least a root")
     for nd in nodes:
         if not isinstance(nd, Node): raise TypeError(f"a family tree is drawn of nodes, as chain() gives them: each must be a Node, got {shorten(nd)} ({type(nd).__name__})")
+    if labels is not None and not callable(labels): raise TypeError(f"labels must be a function of a node that gives its text, or None, got {shorten(labels)}")
     known = {id(nd) for nd in nodes}; children, roots = {}, []
     for nd in nodes: (children.setdefault(id(nd.parent), []) if id(nd.parent) in known else roots).append(nd)
     font, pad, apart = _font(check_whole("font_size", font_size, 6)), 6, 28
     imgs = {id(nd): _zoom(to_rgb(nd.picture), zoom) for nd in nodes}; w = max(im.width for im in imgs.values()); h = max(im.height for im in imgs.values())
-    texts = {id(nd): _wrap((labels or _label)(nd), font, max(w, 8 * font_size)) for nd in nodes}; line = sum(font.getmetrics()); w = max(w, 8 * font_size)
+    texts = {id(nd): _wrap(str((labels or _label)(nd)), font, max(w, 8 * font_size)) for nd in nodes}; line = sum(font.getmetrics()); w = max(w, 8 * font_size)
     cell = h + max(map(len, texts.values())) * line + 2 * pad
     place, row = {}, 0 # node: column, row; leaves get rows of their own, a parent the middle of its children's
     stack = [(nd, 0, False) for nd in reversed(roots)]
@@ -177,7 +178,7 @@ def family_tree(
 
 def _label(node):
     if node.prompt is None: return node.settings.get("prompt", "the root")
-    return f"{node.prompt}\nstrength {node.settings['strength']:g}, seed {node.settings['seed']}"
+    return "\n".join([node.prompt, ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k in ("strength", "seed") if (v := node.settings.get(k)) is not None)])
 
 # %% ../nbs/14_chains.ipynb #e9617c4e
 def lineage(

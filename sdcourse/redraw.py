@@ -211,7 +211,7 @@ def fit_picture(
     image = to_rgb(image, background)
     if hasattr(size, "unet"):
         f = 2 ** (len(size.vae.config.block_out_channels) - 1); size = tuple(side * f for side in reversed(check_size(size)))
-    pair = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
+    pair = tuple(size) if isinstance(size, (list, tuple)) or getattr(size, "ndim", 0) == 1 else (size, size)
     if len(pair) != 2 or any(isinstance(s, bool) or not hasattr(s, "__index__") or s < 1 for s in pair): raise ValueError(f"a size is a pipeline, a number of pixels, or (width, height), got {shorten(size)}")
     if how not in ("crop", "pad", "stretch"): raise ValueError(f"how must be 'crop', 'pad' or 'stretch', got {shorten(how)}")
     if image.size != pair: image = {"crop": lambda m: ImageOps.fit(image, pair, m), "pad": lambda m: ImageOps.pad(image, pair, m, color=background), "stretch": lambda m: image.resize(pair, m)}[how](Image.Resampling.LANCZOS)

@@ -190,6 +190,7 @@ def difference(
 ):  # PIL.Image in RGB: a, b and |a - b| x gain
     "Two pictures and, beside them, where they differ: black is equal. The gain and the largest difference are written below. Raises `ValueError` when the sizes differ."
     a, b = to_rgb(a), to_rgb(b)
+    if isinstance(labels, str) or not hasattr(labels, "__iter__") or len(labels := list(labels)) != 2: raise ValueError(f"labels must be two texts, what the pictures are called, got {shorten(labels)}")
     if a.size != b.size: raise ValueError(f"the pictures are {a.width}x{a.height} and {b.width}x{b.height}: only pictures of one size can be compared")
     d = ImageChops.difference(a, b); most = max(hi for _, hi in d.getextrema()); gain = 255 // max(most, 1) if gain is None else check_whole("gain", gain)
     note = f"|a - b| x {gain}, at most {most}/255" if most else "no difference"

@@ -10,6 +10,7 @@ __all__ = ['first_sentences', 'formula', 'inline', 'slides_of', 'deck']
 # %% ../nbs/89c_slides.ipynb #bada7255
 import base64, html, io, json, re, sdcourse
 from functools import lru_cache
+from .core import shorten
 
 # %% ../nbs/89c_slides.ipynb #19aaaf08
 def first_sentences(
@@ -100,9 +101,11 @@ def slides_of(
     book=None, # its book of exercises, see `exercises.book`; None: it has none
 ) -> list: # of (kind, HTML): "title", "picture", "text", "recall", "answer", "exercise", "end"
     "What of a lesson is shown to a class, slide by slide."
-    src = lambda c: "".join(c["source"])
-    title, goal = re.fullmatch(r"# (.+)\n\n?> (.+)", src(nb["cells"][0]).strip()).groups()
-    cells = [c for c in nb["cells"][1:] if not re.match(r"(badge|setup|recall|exercises?|words)\b", c["id"])]
+    if not isinstance(nb, dict) or not isinstance(nb.get("cells"), list): raise TypeError(f"nb must be a notebook, read with json.loads: a dict with its cells, got {shorten(nb)} ({type(nb).__name__})")
+    src = lambda c: "".join(c.get("source", ""))
+    if not (found := re.fullmatch(r"# (.+)\n\n?> (.+)", first := src(nb["cells"][0]).strip() if nb["cells"] else "")): raise ValueError(f"a lesson's first cell is '# Title' and '> one line', got {shorten(first)}")
+    title, goal = found.groups()
+    cells = [c for c in nb["cells"][1:] if not re.match(r"(badge|setup|recall|exercises?|words)\b", c.get("id", ""))]
     opening = next((src(c) for c in cells if c["cell_type"] == "markdown"), "").split("\n#")[0]
     asked = re.match(r"(.*\?)(?=\s|$)", " ".join(opening.split("\n\n")[0].split())) # the opening, up to its question
     asked = asked[1] if asked and len(asked[1].split()) <= 45 else next((q for q in reversed(re.findall(r"[^.!?]+\?", asked[1])) if len(q.split()) < 40), "") if asked else ""
