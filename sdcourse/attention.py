@@ -177,7 +177,7 @@ def heat(
 def _ends(steps, count):
     "From where (included) to where (excluded) some steps of a run go."
     try:
-        a, b = (steps, steps + 1) if _number(steps) else (steps.start, steps.stop) if isinstance(steps, range) and steps.step == 1 else steps
+        a, b = (steps, steps + 1) if _number(steps) else (steps.start, steps.stop) if isinstance(steps, range) and steps.step == 1 else [*steps] if not isinstance(steps, range) else ()
         return check_whole("steps", a, 0, b - 1), check_whole("steps", b, 1, count)
     except (TypeError, ValueError): raise ValueError(f"steps={shorten(steps)} of a run of {count}: give a number from 0 to {count - 1}, or two (from, to)") from None
 

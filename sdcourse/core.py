@@ -260,7 +260,7 @@ def _opened(source, name):
     from PIL import Image
     if isinstance(source, (bytes, bytearray, memoryview)): f, name = io.BytesIO(source), name or f"the picture of {len(source)} bytes"
     elif isinstance(source, (str, os.PathLike)):
-        path, name = Path(source).expanduser(), name or str(source)
+        path, name = Path(os.path.expanduser(source)), name or str(source)
         if path.is_dir(): raise IsADirectoryError(f"{name} is a folder: give one picture file in it")
         if not path.is_file(): raise FileNotFoundError(f"no picture {name!r}: there is no such file")
         f = open(path, "rb")
@@ -595,7 +595,7 @@ def free_path(
     path, # the wished file name
 ) -> Path: # `path`, or `path` with -2, -3, ... before the suffix
     "A name that no file has yet: nothing is ever overwritten. The file is made, empty, so that two processes never get the same one."
-    path = Path(path); k = 1
+    path = Path(os.path.expanduser(path)); k = 1
     while True:
         new = path if k == 1 else path.with_name(f"{path.stem}-{k}{path.suffix}")
         try: os.close(os.open(new, os.O_CREAT | os.O_EXCL)); return new

@@ -10,7 +10,7 @@ __all__ = ['JUDGE', 'CORE', 'LISTS', 'COUNTED', 'FACETS', 'Judge', 'load_judge',
            'rate', 'table', 'Decision', 'better', 'diversity', 'Near', 'nearest_training', 'calibrate']
 
 # %% ../nbs/50_measure.ipynb #e028eafa
-import argparse, json, math
+import argparse, json, math, os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -84,7 +84,7 @@ def load_judge(
     folder=JUDGE, # judge.safetensors, judge.json and manifest.json
 ) -> Judge:
     "The judge, from disk. Raises `OSError` that names the file, the expected and the found hash, and the remedy, when a byte is wrong."
-    folder = Path(folder); verify(folder); info = json.loads((folder/"judge.json").read_text(encoding="utf-8"))
+    folder = Path(os.path.expanduser(folder)); verify(folder); info = json.loads((folder/"judge.json").read_text(encoding="utf-8"))
     with torch.random.fork_rng(devices=[]): net = JudgeNet(info["classes"])
     shapes = {k: v.shape for k, v in net.state_dict().items() if "num_batches" not in k}
     net.load_state_dict({k: v.float() for k, v in read_weights(folder/"judge.safetensors", shapes).items()}, strict=False)
@@ -177,7 +177,7 @@ def load_prompts(
     folder=JUDGE, # with prompts.json
 ) -> list: # of dicts, as `make_prompts` gives them
     "The fixed list of prompts. Raises `ValueError` for another name."
-    lists = json.loads((Path(folder)/"prompts.json").read_text(encoding="utf-8"))
+    lists = json.loads((Path(os.path.expanduser(folder))/"prompts.json").read_text(encoding="utf-8"))
     if name not in lists: raise ValueError(f"no list of prompts {shorten(name)}; there are {', '.join(lists)}")
     return lists[name]["prompts"]
 

@@ -94,7 +94,10 @@ def test_the_caret_points_at_the_place():
 def test_prompt_weights(points, t, blend):
     got = parse_prompts(points, blend=blend)(t)
     assert sum(w for _, w in got) == pytest.approx(1) and all(p in {v.strip() for v in points.values()} for p, _ in got) and len(got) <= 1 + blend
-    assert parse_prompts("; ".join(f"{k}: {v}" for k, v in points.items()), blend=blend)(t) == got
+    text = "; ".join(f"{k}: {v}" for k, v in points.items())
+    if 0 in points: assert parse_prompts(text, blend=blend)(t) == got
+    else:
+        with pytest.raises(ValueError, match="none at 0"): parse_prompts(text, blend=blend)
 
 
 # Motion
@@ -186,6 +189,13 @@ def test_seed_behaviour(pipe, still):
     assert film(seed="0:(5), 3:(8)", seed_behavior="schedule") == iter_ and film(seed=5) == iter_
     assert film(seed=5, seed_behavior="fixed") == film(seed=5, seed_behavior="schedule") != iter_
     assert rnd == film(seed=5, seed_behavior="random") not in (iter_, film(seed=6, seed_behavior="random"))
+
+
+def test_a_prompt_no_frame_comes_to_is_refused_and_one_that_is_blended_towards_is_not(pipe, still):
+    kw = dict(frames=2, image=still, strength=0, seed=1)
+    for prompts, blend in (({0: "a", 2: "b"}, False), ({0: "a", 1: "b", 2: "c"}, True), ({2: "a"}, False)):
+        with pytest.raises(ValueError, match="keyframe 2 is never reached.*frames=3"): animate(pipe, prompts, blend_prompts=blend, **kw)
+    assert len(list(animate(pipe, {0: "a", 20: "b"}, blend_prompts=True, **kw))) == len(list(animate(pipe, {0: "a", 1: "b"}, **kw))) == 2
 
 
 @pytest.mark.parametrize("scheduler", [None, "euler_a"])

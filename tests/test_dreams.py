@@ -4,13 +4,16 @@ import numpy as np, pytest, torch
 from hypothesis import assume, given, settings, strategies as st
 from PIL import Image
 from sdcourse import dreams
+from sdcourse.animation import animate
+from sdcourse.core import free_path
 from sdcourse.dreams import dream, natural_order, save_dream, slerp, slideshow, speeds
 from sdcourse.generate import txt2img
 from sdcourse.latents import seeded_noise
 from sdcourse.models import load
+from sdcourse.motion import video_frames
 from sdcourse.record import unpack
 from sdcourse.sampling import max_difference
-from sdcourse.show import read_settings, save_mp4
+from sdcourse.show import read_settings, save_gif, save_mp4, save_png, show_video
 from sdcourse.text import embed
 
 FOX, OWL = "a red fox in the snow, 3d render style", "an owl in the snow, 3d render style"
@@ -234,6 +237,17 @@ def test_slideshow_of_a_folder(tmp_path):
     (tmp_path/"empty").mkdir()
     with pytest.raises(ValueError, match="holds no picture"): slideshow(tmp_path/"empty")
     with pytest.raises(FileNotFoundError, match="is no folder"): slideshow(tmp_path/"Pic1.png")
+
+
+def test_a_tilde_is_the_home_folder(pipe, tmp_path, monkeypatch):
+    home, here = tmp_path/"home", tmp_path/"here"; home.mkdir(); here.mkdir(); monkeypatch.setenv("HOME", str(home)); monkeypatch.setenv("USERPROFILE", str(home)); monkeypatch.chdir(here); red = flat("red", (8, 8))
+    for save, name in ((save_png, "a.png"), (save_mp4, "a.mp4"), (save_gif, "a.gif")): assert save(red if name == "a.png" else [red] * 2, f"~/{name}") == home/name and (home/name).is_file()
+    assert read_settings("~/a.png") == {} and len(list(video_frames("~/a.mp4"))) == len(list(video_frames("~/a.gif"))) == 2 and "data:" in show_video("~/a.mp4").data and free_path("~/a.png") == home/"a-2.png"
+    for k in (1, 2): save_png(red, home/f"{k}.png")
+    (home/"a.gif").unlink(); (home/"a-2.png").unlink(); assert len(list(slideshow("~", hold=1, fps=1))) == 3
+    assert save_dream(pipe, [FOX, OWL], "~/frames", seed=1, frames=2, **QUICK)[1] == home/"frames/frame-00001.png"
+    film = list(animate(pipe, FOX, animation_mode="video", video="~/a.mp4", out="~/film", seed=1, num_inference_steps=1, height=32, width=32)); assert len(film) == 2 and (home/"film/00001.png").is_file()
+    assert not list(here.iterdir()) and save_png(red, "~nobody.png").resolve() == here/"~nobody.png" and read_settings("~nobody.png") == {} # a file's name may begin so, too
 
 
 def test_slideshow_sizes(tmp_path):
