@@ -184,7 +184,7 @@ def parse_prompts(
     blend: bool = False, # True: between two keyframes both prompts count, in a straight line from one to the other
     name: str = "prompts", # what to call it in an error
 ):  # a function of the frame that gives a list of (prompt, weight), weights summing to 1; its `.keys` are the keyframes
-    "The prompt of each frame. Raises `ValueError` for keyframes that are no frames or stand twice, `TypeError` for what is no text."
+    "The prompt of each frame. Raises `ValueError` for keyframes that are no frames or stand twice, and for a text that may be read in two ways, `TypeError` for what is no text."
     if isinstance(prompts, str):
         parts = re.split(r"(?:^|;)\s*([0-9]{1,9})\s*:(?![0-9])", prompts) # 12:30 is a time
         pairs = [*zip(parts[1::2], parts[2::2])] if len(parts) > 1 else [("0", prompts)]; how = "write \"0: a fox; 20: an owl\", from 0 on and with a space behind each colon; a prompt that only looks like keyframes is written {0: \"...\"}"

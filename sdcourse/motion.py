@@ -167,7 +167,7 @@ def video_frames(
     size=None, # (width, height) in pixels: each frame is cut to this shape about its middle and scaled; None: as it is
     every: int = 1, # every how many-th frame
 ):  # yields PIL pictures
-    "The frames of a film, one after the other, at constant memory. Raises `FileNotFoundError`, and `OSError` for a file that is no film."
+    "The frames of a film, one after the other, at constant memory; those of a GIF once each, however long they stand. Raises `FileNotFoundError`, and `OSError` for a file that is no film."
     if not isinstance(path, (str, os.PathLike)): raise TypeError(f"path must be the file name of a film, got {shorten(path)} ({type(path).__name__})")
     path = Path(os.path.expanduser(path))
     if not path.is_file(): raise FileNotFoundError(f"no film {path}")
