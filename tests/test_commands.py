@@ -84,9 +84,9 @@ def test_inpaint(sd):
 def test_what_is_padded_is_not_painted(sd):
     import numpy as np
     from sdcourse.record import unpack
-    Image.new("RGB", (128, 64), (200, 30, 30)).save("wide.png"); hole = Image.new("L", (128, 64)); hole.paste(255, (50, 20, 70, 40)); hole.save("wide-mask.png"); white = {}
+    Path("inputs").mkdir(); Image.new("RGB", (128, 64), (200, 30, 30)).save("inputs/wide.png"); hole = Image.new("L", (128, 64)); hole.paste(255, (50, 20, 70, 40)); hole.save("inputs/wide-mask.png"); white = {}
     for fit in ("crop", "pad"):
-        (p,), _ = sd("inpaint", "wide.png", "wide-mask.png", "a hat", "--seed", 3, "--fit", fit, "--out", f"fit-{fit}.png", *FAST); white[fit] = (np.asarray(unpack(recipe(p)["mask"]).convert("L")) > 127).mean()
+        (p,), _ = sd("inpaint", "inputs/wide.png", "inputs/wide-mask.png", "a hat", "--seed", 3, "--fit", fit, "--out", f"fit-{fit}.png", *FAST); white[fit] = (np.asarray(unpack(recipe(p)["mask"]).convert("L")) > 127).mean()
     a = np.asarray(Image.open(p)); assert 0 < white["pad"] <= white["crop"] and (a[:14] == 255).all() and (a[-14:] == 255).all() and a[24:40].std() > 5
 
 
@@ -193,9 +193,9 @@ def test_files_of_somebody_else_stay(sd):
 
 
 def test_a_slideshow_leaves_itself_out(sd):
-    Path("loop").mkdir()
-    for k in range(2): Image.new("RGB", (64, 64), (90 * k, 0, 0)).save(f"loop/{k}.png")
-    say = ("slideshow", "loop", "--hold", ".5", "--out", "loop/s.gif", "-q"); sd(*say); n = Image.open("loop/s.gif").n_frames; sd(*say, "--overwrite"); assert Image.open("loop/s.gif").n_frames == n
+    top = Path("loop/inputs"); top.mkdir(parents=True)
+    for k in range(2): Image.new("RGB", (64, 64), (90 * k, 0, 0)).save(top/f"{k}.png")
+    say = ("slideshow", top, "--hold", ".5", "--out", top/"s.gif", "-q"); sd(*say); n = Image.open(top/"s.gif").n_frames; sd(*say, "--overwrite"); assert Image.open(top/"s.gif").n_frames == n
 
 
 def test_lessons_may_have_spaces_between(sd): assert len(sd("handout", "spaced", "--lessons", "22_guidance, 30_plane")[0]) == 5
