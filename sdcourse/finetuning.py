@@ -19,7 +19,7 @@ DEFAULTS = { # of `sdcourse finetune`, where an option is not given; learning ra
     "sd1": dict(batch_size=4, micro_batch=1, gradient_checkpointing=True, offload=True), # a step of 4 pictures, one at a time
 }
 _METHODS = ("full", "lora", "inversion", "dreambooth") # tune.train.METHODS, without its torch
-_OPTIONS = dict(eight_bit="8bit", min_snr_gamma="min-snr", prompts="prompt", film_prompts="film-prompt") # keyword -> option, where they differ
+_OPTIONS = dict(eight_bit="8bit", min_snr_gamma="min-snr", prompts="prompt", film_prompts="film-prompt", test_prompts="test-prompt") # keyword -> option, where they differ
 
 
 _FOR = dict(rank=("lora", "dreambooth"), token=("inversion", "dreambooth"), init_token=("inversion",), class_prompt=("dreambooth",), class_data=("dreambooth",), prior_weight=("dreambooth",)) # options that only some methods have a use for

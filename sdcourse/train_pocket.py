@@ -120,10 +120,10 @@ class Run:
         recipe: Recipe | dict | None = None, # a dict changes what the run began with; None: that, or what suits the device
     ):
         self.folder, self.seed, self.device = Path(folder), seed, torch.device(device or best_device())
+        if self.folder.exists() and not self.folder.is_dir(): raise NotADirectoryError(f"{self.folder} is a file: choose another folder for the run")
         self.icons = Path(data)/"icons.parquet"
         if not self.icons.is_file(): raise FileNotFoundError(f"no {self.icons}: --data must be the folder with icons.parquet")
         self.rgba, self.rows = load_icons(self.icons, groups=groups, subjects=subjects); self.augmenter = Augmenter(self.rgba, self.rows)
-        if self.folder.exists() and not self.folder.is_dir(): raise NotADirectoryError(f"{self.folder} is a file: choose another folder for the run")
         note = self.folder/"run.json"; old = _said(note, dict, "the note of a run: choose another folder, or remove it") if note.is_file() else {}
         if not isinstance(recipe, Recipe):
             start = Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in old["recipe"].items()}) if old else GPU if self.device.type != "cpu" else Recipe()
