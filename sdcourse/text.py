@@ -36,7 +36,7 @@ def tokenize(
     with in_turn(pipe): # every call changes how the tokenizer pads and cuts
         if hasattr(pipe, "maybe_convert_prompt"): prompts = pipe.maybe_convert_prompt(prompts, tok) # words learnt by textual inversion
         ids = tok(prompts, padding="max_length", max_length=tok.model_max_length, truncation=True, return_tensors="pt").input_ids # (B, 77)
-        uncut = [None if len(prompt) < len(row) // 2 else tok(prompt, truncation=False, verbose=False).input_ids for prompt, row in zip(prompts, ids)]
+        uncut = [None if len(prompt.encode()) < len(row) // 2 else tok(prompt, truncation=False, verbose=False).input_ids for prompt, row in zip(prompts, ids)]
     for whole, row in zip(uncut, ids):
         if whole is None or len(whole) <= len(row): continue
         cut = tok.decode(whole[len(row) - 1:-1])
