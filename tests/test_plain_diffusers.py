@@ -91,7 +91,7 @@ def test_a_compiled_model_has_the_same_fingerprint_and_a_missing_part_none(pipe)
     from sdcourse.generate import txt2img
     from sdcourse.record import added_to, fingerprint
     from sdcourse.text import embed
-    kw = dict(prompt_embeds=embed(pipe, PROMPT), negative_prompt_embeds=embed(pipe, ""), seed=1, num_inference_steps=2); want = txt2img(pipe, PROMPT, **kw)[0]
+    kw = dict(prompt_embeds=embed(pipe, PROMPT), negative_prompt_embeds=embed(pipe, ""), seed=1, num_inference_steps=2, guidance_scale=4.); want = txt2img(pipe, PROMPT, **kw)[0]
     parts = dict(pipe.components); other = type(pipe)(**parts | dict(unet=torch.compile(pipe.unet, backend="eager")), requires_safety_checker=False)
     assert fingerprint(other) == fingerprint(pipe)
     bare = type(pipe)(**parts, requires_safety_checker=False); bare.text_encoder = None
