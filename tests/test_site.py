@@ -100,6 +100,15 @@ def test_alt_texts_say_what_is_seen(nb):
         if own := dress.OWN.search(source(cells[k])): assert 20 <= len(text) <= 200 and not re.match(r"(?i)(an? )?(picture|image|photo|figure|chart) (of|that)\b", text), f"{cells[k]['id']}: {own[1]}"
 
 
+@pytest.mark.parametrize("nb", course.pages(), ids=lambda p: p.stem)
+def test_lists_begin_after_an_empty_line(nb):
+    "pandoc, which makes the pages, takes a list that follows a line of text for more of its sentence."
+    for c in read(nb)["cells"]:
+        if c["cell_type"] == "markdown":
+            text = re.sub(r"(?s)```.*?```", "", source(c))
+            assert not (bad := re.search(r"(?m)^(?!\s*(?:[-*] |\d+\. )|\s+\S)(?=\S).*\n(?=(?:[-*] |\d+\. ))", text)), f"{c['id']}: an empty line is missing after {bad[0]!r}"
+
+
 def dress_kinds(): return {*dress.SHOWS.values(), "Picture", "Chart"}
 
 
