@@ -64,6 +64,7 @@ def embed(
     """The text encoder's last hidden state for each prompt: what the cross-attention of the UNet reads, and what diffusers calls `prompt_embeds`.
 
     Raises as `tokenize`, and `FloatingPointError` for NaN. Source: Radford et al. 2021 (CLIP), section 2.4; Rombach et al. 2022, section 3.3."""
+    if pipe.text_encoder is None: raise ValueError("this pipeline has no text encoder to read a prompt with: give prompt_embeds= and negative_prompt_embeds=, or load it with its text encoder")
     ids, te = tokenize(pipe, prompts), pipe.text_encoder; room = Room(None, "prompts in the text encoder", lambda: "free memory, another notebook's say")
     with in_turn(pipe): h = torch.cat(room(lambda part: te(part.to(te.device))[0], ids)) # (B, 77, d)
     return check_finite(h, "in the embeddings", what="prompt")

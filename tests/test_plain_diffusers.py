@@ -96,4 +96,5 @@ def test_a_compiled_model_has_the_same_fingerprint_and_a_missing_part_none(pipe)
     assert fingerprint(other) == fingerprint(pipe)
     bare = type(pipe)(**parts, requires_safety_checker=False); bare.text_encoder = None
     img = txt2img(bare, PROMPT, **kw)[0]
+    with pytest.raises(ValueError, match="no text encoder"): txt2img(bare, PROMPT, seed=1)
     assert img.tobytes() == want.tobytes() and added_to(bare) == [] and img.info["sdcourse"]["weights"] == fingerprint(bare) != fingerprint(pipe)
