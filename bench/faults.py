@@ -102,6 +102,15 @@ def damaged_model(change):
     folder = Path.cwd()/"model"; shutil.copytree(POCKET, folder); change(folder); return str(folder)
 
 
+def edited_model(name, **keys):
+    "A copy of the pocket model with other settings in one file, and no manifest that would see it; `...` leaves a key out."
+    import json
+    def change(folder):
+        (Path(folder)/"manifest.json").unlink(); path = Path(folder)/name; said = json.loads(path.read_text()) | keys
+        path.write_text(json.dumps({k: v for k, v in said.items() if v is not ...}))
+    return damaged_model(change)
+
+
 class Plain:
     "The pipelines of plain diffusers on the same weights, called as their pages show it."
     def __init__(self, pipe):
@@ -146,7 +155,7 @@ class Runner:
             return self.kept[key]
         ours = {k: getattr(sdcourse, k) for k in sdcourse.__dir__() if not k.startswith("_") and k.islower()} if not hasattr(self, "_ours") else self._ours; self._ours = ours
         own = dict(P=P, nan=float("nan"), inf=float("inf"), np=np, torch=torch, Image=Image, fox=fox, hole=hole, noise=noise, vectors=vectors, with_nan=with_nan, turned=turned, size=size, alive=alive, same=same, other=other,
-                   file=file, cli=cli, damaged_model=damaged_model, Path=Path, os=os, diffusers=diffusers, Node=Node, POCKET=POCKET, SCHEDULERS=SCHEDULERS, SKETCHES=SKETCHES)
+                   file=file, cli=cli, damaged_model=damaged_model, edited_model=edited_model, Path=Path, os=os, diffusers=diffusers, Node=Node, POCKET=POCKET, SCHEDULERS=SCHEDULERS, SKETCHES=SKETCHES)
         if arm == "plain": own["plain"] = lambda mode="txt2img", **kw: self.draw("plain", mode, BASE[mode] | kw)
         return ours | own | dict(pipe=self.pipe if arm == "ours" else self.plain.pipes[mode], clean=clean)
 

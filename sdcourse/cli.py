@@ -10,7 +10,7 @@ __all__ = ['SETS', 'main', 'draw', 'lessons_folder', 'copy_lessons', 'handout', 
 # %% ../nbs/83_cli.ipynb #717f36c4
 import click, os, re, sdcourse, sys
 from pathlib import Path
-from .commands import _DRAW, _RUN, _Run, COMMANDS, keep_png, out_path, shared_options, stopped
+from .commands import _DRAW, _RUN, _Run, _filled, _here, COMMANDS, keep_png, out_path, shared_options, stopped
 from .finetuning import _finetune
 
 # %% ../nbs/83_cli.ipynb #6aa68fce
@@ -134,7 +134,7 @@ def _lesson(file):
 def _delivered(folder):
     "What the note in a folder says: the version that was copied there last, and {file: sha256}. Without a note, what is there counts as changed."
     import json
-    try: note = json.loads((Path(folder).expanduser() / ".sdcourse.json").read_text()); return str(note["version"]), {str(k): str(v) for k, v in note["files"].items()}
+    try: note = json.loads((_here(folder) / ".sdcourse.json").read_text()); return str(note["version"]), {str(k): str(v) for k, v in note["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError): return None, {}
 
 
@@ -147,10 +147,11 @@ def copy_lessons(
     import json
     from hashlib import sha256
     from sdcourse.core import atomic, tidy
-    source, folder = lessons_folder(), Path(folder).expanduser()
+    source, folder = lessons_folder(), _here(folder)
     if folder.resolve().is_relative_to(source): raise ValueError(f"{folder} is where the lessons come from: choose another folder")
     try: folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError): raise NotADirectoryError(f"{folder} is not a folder: choose another") from None
+    if odd := next((p for f in source.glob("*.ipynb") if (p := folder / f.name).is_dir()), None): raise IsADirectoryError(f"{odd} is a folder, and the lesson {odd.name} goes there: rename it, or choose another folder")
     note, given = folder / ".sdcourse.json", _delivered(folder)[1]
     rows = []
     for file in sorted([*source.glob("*.ipynb"), *source.glob("images/**/*")]):
@@ -178,6 +179,7 @@ def _lab(folder, jupyter_options, no_open):
 
     JupyterLab's own options go last: sdcourse lab course -- --no-browser
     """
+    if not folder.strip(): raise ValueError("FOLDER is empty: leave it out, or name a folder")
     if folder.startswith("-"): folder, jupyter_options = "sdcourse-lessons", (folder, *jupyter_options)
     import subprocess
     from collections import Counter
@@ -208,7 +210,7 @@ def handout(
     `folder`/exercises, `folder`/solutions, `folder`/teacher.md. Raises `ValueError` for a set or lesson there is none of, `FileExistsError` before it would overwrite anything."""
     from sdcourse.core import _aside, atomic_folder, tidy
     from sdcourse.exercises.book import books
-    known, folder = {name: b for name, b in books().items() if b.exercises}, Path(folder).expanduser()
+    known, folder = {name: b for name, b in books().items() if b.exercises}, _here(folder)
     if isinstance(lessons, str):
         if lessons not in SETS: raise ValueError(f"no set {lessons!r}: choose one of {', '.join(SETS)}, or a list of lessons")
         lessons = SETS[lessons]
@@ -255,7 +257,7 @@ def _exercises(folder, lessons, known):
 @click.option("--lessons", help="Lessons instead of a set, with commas between: 22_guidance,30_plane")
 def _handout(folder, which, lessons):
     "Write exercises to FOLDER as notebooks for a class: without solutions, with them, and a page for the teacher."
-    for path in handout(folder, lessons.split(",") if lessons else which): click.echo(path)
+    for path in handout(folder, [s.strip() for s in lessons.split(",")] if lessons else which): click.echo(path)
 
 # %% ../nbs/83_cli.ipynb #slides1
 def write_slides(
@@ -270,7 +272,9 @@ def write_slides(
     known = sorted(p.stem for p in lessons_folder().glob("[0-5]*.ipynb")); lessons = list(lessons or known)
     for name in lessons:
         if name not in known: raise ValueError(f"no lesson {name!r}" + (f"; did you mean {like!r}?" if (like := nearest(name, known)) else "") + f" There are {', '.join(known)}")
-    folder, ends = Path(folder).expanduser(), books(); folder.mkdir(parents=True, exist_ok=True)
+    folder, ends = _here(folder), books()
+    try: folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError): raise NotADirectoryError(f"{folder} is not a folder: choose another") from None
     for name in lessons:
         to = folder/f"{name}.html"
         with atomic(to) as new: new.write_text(deck(json.loads((lessons_folder()/f"{name}.ipynb").read_text("utf-8")), ends.get(name)), "utf-8")
@@ -289,4 +293,6 @@ def _slides(lessons, out):
     for path in write_slides(out, lessons): click.echo(path)
 
 # %% ../nbs/83_cli.ipynb #62ea234c
+for command in (_txt2img, _handout, _slides): _filled(command)
+
 if __name__ == "__main__" and "__file__" in globals(): main(prog_name="sdcourse") # python -m sdcourse.cli; a notebook has no __file__

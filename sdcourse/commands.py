@@ -21,7 +21,11 @@ class _Values(click.ParamType):
         for part in str(value).split(","):
             try:
                 first, dash, last = part.strip().partition("-")
-                if self.kind is int and dash and first: out += range(int(first), int(last) + 1)
+                if self.kind is int and dash and first:
+                    a, b = int(first), int(last)
+                    if b < a: self.fail(f"{part.strip()} goes backwards: write {b}-{a}", param, ctx)
+                    if b - a >= 10_000: self.fail(f"{part.strip()} are {b - a + 1} numbers, and at most 10000 go in one range", param, ctx)
+                    out += range(a, b + 1)
                 else: out.append(self.kind(part.strip()))
             except ValueError: self.fail(f"{part.strip()!r} is no {'whole number' if self.kind is int else 'number'}; several go with commas between, 1,2,3", param, ctx)
         return out or self.fail("no value given", param, ctx)
@@ -67,13 +71,28 @@ def shared_options(
     return add
 
 # %% ../nbs/89_commands.ipynb #2c1b260a
+_FILES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".apng", ".avif", ".heic", ".svg", ".pdf", ".mp4", ".webm", ".mov") # what a name ends in that is meant for a picture or a film
+
+
+def _here(name):
+    "A place that was given, with ~ for somebody's home."
+    try: return Path(name).expanduser()
+    except RuntimeError: raise ValueError(f"{name}: there is no user {Path(name).parts[0][1:]!r} here, whose home ~ could be") from None
+
+
+def _named_file(out): return not out.is_dir() and out.suffix.lower() in _FILES
+def _many(out):
+    "Refuse the name of a file where a folder is wanted."
+    if _named_file(_here(out)): raise ValueError(f"--out must be a folder here, for there are several files: got {out}")
+
+
 def out_path(
     out, # a folder (made when it is not there), a file name ending in .png, or None: the current folder
     prompt: str, # what is drawn
 ) -> tuple: # (file name without its seed, whether the seed must be added to it)
     "Where the pictures of a prompt go. Raises `ValueError` for a file that is no PNG, `OSError` for a folder that cannot be made or written to."
     from sdcourse.core import slug
-    out = Path(out or ".").expanduser(); is_file = not out.is_dir() and out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+    out = _here(out or "."); is_file = _named_file(out)
     if is_file and out.suffix.lower() != ".png": raise ValueError(f"pictures are written as PNG, which keeps seed and settings inside: name it {out.with_suffix('.png').name}, not {out.name}")
     folder = out.parent if is_file else out
     try: folder.mkdir(parents=True, exist_ok=True)
@@ -118,11 +137,11 @@ class _Run:
     "The place, the model and the words of one command."
     def __init__(self, o, what, folder=None):
         self.o = o
+        if folder is not None and o["out"]: _many(o["out"])
         if folder is None: self.path, self.add_seed = out_path(o["out"], what)
         else: self.path, self.add_seed = out_path(o["out"] or folder, what)[0], True
-        if folder is not None and self.path.suffix == ".png" and o["out"] and self.path == Path(o["out"]): raise ValueError(f"--out must be a folder here, for there are several files: got {o['out']}")
-        self.folder = self.path.parent; self.progress = not (o["quiet"] or o["as_json"])
-        click.get_current_context().meta["sdcourse.kept"] = (self.folder, _files(self.folder))
+        self.folder = self.path.parent; self.progress = not (o["quiet"] or o["as_json"]); self.before = _files(self.folder)
+        click.get_current_context().meta["sdcourse.kept"] = (self.folder, self.before)
 
     def pipe(self):
         from sdcourse.models import load
@@ -141,13 +160,13 @@ class _Run:
         if given is None: click.echo(f"seed {seeds[0]}: again with --seed {seeds[0]}", err=True)
         return seeds
 
-    def picture(self, img, pipe, name):
+    def picture(self, img, pipe, name, background="white"):
         "The picture in the size that is drawn."
         from sdcourse.latents import check_size
         from sdcourse.redraw import fit_picture
         f = 2 ** (len(pipe.vae.config.block_out_channels) - 1); h, w = (s * f for s in check_size(pipe, self.o.get("height"), self.o.get("width")))
         if img.size != (w, h): click.echo(f"{name}: {img.width}x{img.height} brought to {w}x{h} by --fit {self.o['fit']}", err=True)
-        return fit_picture(img, (w, h), self.o["fit"])
+        return fit_picture(img, (w, h), self.o["fit"], background=background)
 
     def keep(self, img, seed=None, name=None):
         path = self.path.with_name(name) if name else self.path.with_name(f"{self.path.stem}-{seed}.png") if self.add_seed else self.path
@@ -159,6 +178,12 @@ class _Run:
         recipe = read_settings(path) if recipe is None and not more else recipe or {}
         click.echo(json.dumps(dict(path=str(path), seed=recipe.get("seed"), settings=_plain(recipe)) | more))
 
+    def check_film(self, ours, overwrite=None):
+        "Refuse what would stop the film when all frames are drawn: a wrong speed, and a film that was there before any frame of ours."
+        if self.o["film"] == "none": return
+        _check_fps(self.o["fps"], self.o["film"] == "gif"); name = f"film.{self.o['film']}"
+        if name in self.before and not ours and not overwrite: raise FileExistsError(f"{self.folder/name} is there, and no frames beside it that it could be of: choose another --out, or --film none{'' if overwrite is None else ', or --overwrite'}")
+
     def film(self, frames):
         "The frames' files, as they are said, and the film made of them."
         from sdcourse.core import picture_size, read_picture
@@ -169,6 +194,12 @@ class _Run:
         to = self.folder/f"film.{self.o['film']}"
         (save_mp4 if self.o["film"] == "mp4" else save_gif)((read_picture(p) for p in frames), to, fps=self.o["fps"], zoom=zoom)
         self.say(to, {}, frames=len(frames), fps=self.o["fps"])
+
+
+def _check_fps(fps, gif):
+    from sdcourse.core import check_number
+    check_number("fps", fps, 0, 240, above=True)
+    if gif and fps > 50: raise ValueError(f"fps of a GIF is at most 50 (browsers slow down what is faster), got {fps:g}: take a lower --fps, or an MP4")
 
 
 def _files(folder): return {p.name for p in Path(folder).iterdir() if not p.name.startswith(".")} if Path(folder).is_dir() else set()
@@ -226,7 +257,7 @@ def _inpaint(image, mask, prompt, n, **o):
     from sdcourse.redraw import open_picture
     run = _Run(o, prompt); img, hole = open_picture(image), open_picture(mask, mask=True); pipe = run.pipe()
     if img.size != hole.size: raise ValueError(f"{image} is {img.width}x{img.height} and {mask} {hole.width}x{hole.height}: a mask must have the size of its picture")
-    img, hole = run.picture(img, pipe, image), run.picture(hole, pipe, mask).convert("L").point(lambda v: 255 * (v > 127))
+    img, hole = run.picture(img, pipe, image), run.picture(hole, pipe, mask, "black").convert("L").point(lambda v: 255 * (v > 127))
     _in_batches(run, n, lambda **kw: inpaint(pipe, prompt, img, hole, **kw, **_keywords(o, f"strength {_KEYS}")))
 
 
@@ -266,9 +297,22 @@ def _dream(prompts, loop, orbit, constant_speed, overwrite, **o):
     """
     from sdcourse.core import slug
     from sdcourse.dreams import save_dream
-    run = _Run(o, prompts[0], folder=slug(" ".join(prompts))); seeds = run.seeds(); pipe = run.pipe()
-    run.film(save_dream(pipe, list(prompts) if len(prompts) > 1 else prompts[0], run.folder, seed=seeds if len(seeds) > 1 else seeds[0], frames=o["frames"], loop=loop, orbit=orbit, constant_speed=constant_speed, overwrite=overwrite,
-                        batch_size=run.batch, progress=run.progress, **_keywords(o, f"{_KEYS} height width")))
+    run = _Run(o, prompts[0], folder=slug(" ".join(prompts))); run.check_film(any(n.startswith("frame-") and n.endswith(".png") for n in run.before), overwrite)
+    if o["seed"] is None and not overwrite and (was := _seed_of(run.folder/"frame-00000.png")) is not None: seeds = was; click.echo(f"seed {seeds[0]}: again with --seed {','.join(map(str, seeds))}", err=True)
+    else: seeds = run.seeds()
+    pipe = run.pipe()
+    try: frames = save_dream(pipe, list(prompts) if len(prompts) > 1 else prompts[0], run.folder, seed=seeds if len(seeds) > 1 else seeds[0], frames=o["frames"], loop=loop, orbit=orbit, constant_speed=constant_speed, overwrite=overwrite,
+                             batch_size=run.batch, progress=run.progress, **_keywords(o, f"{_KEYS} height width"))
+    except FileExistsError as e: raise FileExistsError(str(e).replace("overwrite=True", "--overwrite")) from None
+    run.film(frames)
+
+
+def _seed_of(frame):
+    "The seeds of a dream that was begun, as a list; None where there is none."
+    from sdcourse.core import pick_seeds
+    from sdcourse.show import read_settings
+    try: seed = read_settings(frame)["seed"]; return pick_seeds(seed, len(seed) if isinstance(seed, list) else 1)
+    except (OSError, ValueError, TypeError, KeyError): return None # `save_dream` says what is wrong with it
 
 
 _SCHEDULES = ("strength", "guidance", "noise", "zoom", "angle", "translation-x", "translation-y", "translation-z", "rotation-3d-x", "rotation-3d-y", "rotation-3d-z", "blend") # numbers, or keyframes as text
@@ -307,7 +351,7 @@ def _animate(prompt, settings, image, **o):
     from sdcourse.core import nearest, pick_seeds, shorten, slug
     from sdcourse.redraw import open_picture
     takes = {k for k in signature(animate).parameters} - {"pipe", "out", "frame", "progress", "prompts"}
-    said = json.loads(Path(settings).read_text(encoding="utf-8")) if settings else {}
+    said = _said(settings) if settings else {}
     if not isinstance(said, dict): raise ValueError(f"{settings} holds no settings: expected {{\"prompts\": ..., ...}}, got {shorten(said)}")
     for k in said:
         if k not in takes | {"prompts", "model", "versions", "mode", "weights", "machine", "scheduler_config", "added"}: raise ValueError(f"{settings}: unknown setting {k}={shorten(said[k])}" + (f"; did you mean {like}?" if (like := nearest(k, takes)) else ""))
@@ -316,6 +360,8 @@ def _animate(prompt, settings, image, **o):
         said.pop(k)
     prompts = prompt or said.get("prompts")
     if not prompts: raise ValueError("nothing to draw: give a PROMPT, or --settings with prompts in it")
+    if not isinstance(prompts, str) and not (isinstance(prompts, dict) and all(isinstance(p, str) for p in prompts.values())): raise ValueError(f"{settings}: prompts={shorten(prompts)}: expected a text, or texts by their frames, {{\"0\": \"a fox\", \"30\": \"an owl\"}}")
+    if not _is_added(added := said.get("added")): raise ValueError(f"{settings}: added={shorten(added)} is not what a run writes: remove it, or name what was added with --lora and --embedding")
     if settings and said.get("model") and click.get_current_context().get_parameter_source("model").name == "DEFAULT": o["model"] = said["model"]
     kw = {k: v for k, v in said.items() if k in takes and v is not None} | _keywords(o, " ".join(s.replace("-", "_") for s in _SCHEDULES) + f" {_KEYS} frames animation_mode seed_behavior video cadence border fov color_coherence blend_prompts height width")
     for k in kw: # "1.04" is a number, "0:(1.04)" a schedule
@@ -323,15 +369,27 @@ def _animate(prompt, settings, image, **o):
             try: kw[k] = float(kw[k])
             except ValueError: pass
     kw.setdefault("frames", 24); seed = o["seed"] if o["seed"] is not None else kw.get("seed")
-    first = prompts if isinstance(prompts, str) else next(iter(prompts.values() if isinstance(prompts, dict) else prompts))
-    run = _Run(o, first, folder=slug(first)); old = run.folder/"settings.json"
-    if seed is None: seed = json.loads(old.read_text())["seed"] if old.is_file() else pick_seeds(None)[0]; click.echo(f"seed {seed}: again with --seed {seed}", err=True)
+    first = prompts if isinstance(prompts, str) else next(iter(prompts.values()))
+    run = _Run(o, first, folder=slug(first)); old = run.folder/"settings.json"; was = _said(old) if old.is_file() else None
+    if was is not None and not (isinstance(was, dict) and {"prompts", "seed"} <= {*was}): raise ValueError(f"{old} is of no animation: choose another --out")
+    run.check_film(was is not None)
+    if seed is None: seed = was["seed"] if was else pick_seeds(None)[0]; click.echo(f"seed {seed}: again with --seed {seed}", err=True)
     kw["seed"] = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else seed
-    if not o["lora"] and not o["embedding"]: _additions(settings, said.get("added"), [], []) # it would be another film without them
+    if not o["lora"] and not o["embedding"]: _additions(settings, added, [], []) # it would be another film without them
     img = open_picture(image) if image else None; pipe = run.pipe()
     if img is not None: kw["image"] = run.picture(img, pipe, image)
     for _ in animate(pipe, prompts, out=run.folder, progress=run.progress, **kw): pass
     run.film([run.folder/f"{k:05d}.png" for k in range(kw["frames"])])
+
+
+def _said(file):
+    "What a file of settings says."
+    from sdcourse.core import shorten
+    try: return json.loads(Path(file).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as e: raise ValueError(f"{file}: no JSON ({shorten(str(e), 100)})") from None
+
+
+def _is_added(v): return v is None or isinstance(v, list) and all(isinstance(a, dict) for a in v)
 
 
 @click.command("slideshow")
@@ -342,18 +400,24 @@ def _animate(prompt, settings, image, **o):
 @click.option("--loop", is_flag=True, help="Cross-fade from the last to the first.")
 @click.option("--zoom", type=click.IntRange(1), default=1, show_default=True, help="Pixels repeated.")
 @click.option("--fit", type=click.Choice(["crop", "pad", "stretch"]), help="For pictures of another size than the first. [default: an error]")
+@click.option("--overwrite", is_flag=True, help="Write over a film of this name.")
 @shared_options("height width fps json quiet")
-def _slideshow(pictures, out, hold, fade, loop, zoom, fit, fps, height, width, as_json, quiet):
+def _slideshow(pictures, out, hold, fade, loop, zoom, fit, overwrite, fps, height, width, as_json, quiet):
     """Make a film of PICTUREs, or of all pictures of a folder, in the order a person would sort them.
 
     sdcourse slideshow foxes --hold 1 --fade 0.5 --out foxes.mp4
     """
-    from sdcourse.dreams import slideshow
+    from sdcourse.core import SUFFIXES
+    from sdcourse.dreams import natural_order, slideshow
     from sdcourse.show import save_gif, save_mp4
-    out = Path(out).expanduser(); out = out/"slideshow.mp4" if out.is_dir() or not out.suffix else out; out.parent.mkdir(parents=True, exist_ok=True)
+    out = _here(out); out = out/"slideshow.mp4" if out.is_dir() or not out.suffix else out
     if out.suffix.lower() not in (".mp4", ".gif"): raise ValueError(f"a film ends in .mp4 or .gif, got {out.name}")
+    _check_fps(fps, out.suffix.lower() == ".gif")
+    if out.exists() and not overwrite: raise FileExistsError(f"{out} is there already: choose another --out, or --overwrite")
+    out.parent.mkdir(parents=True, exist_ok=True)
     if (height is None) != (width is None): raise ValueError("give both --height and --width, or neither")
     source = pictures[0] if len(pictures) == 1 and Path(pictures[0]).is_dir() else [Path(p) for p in pictures]
+    if out.exists() and isinstance(source, str): source = natural_order(f for f in Path(source).iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".") and not f.samefile(out)) or source # all but the film itself
     frames = slideshow(source, hold=hold if len(hold) > 1 else hold[0], fade=fade, fps=fps, loop=loop, fit=fit, **(dict(size=(width, height)) if width else {})); count = 0
     def counted():
         nonlocal count
@@ -384,7 +448,7 @@ def _sweep(prompts, image, no_grid, **o):
     """
     from sdcourse.core import slug
     from itertools import product
-    from sdcourse.jobs import _spec, job_rows, write_jobs
+    from sdcourse.jobs import _spec, job_rows, read_jobs, write_jobs
     run = _Run(o, prompts[0], folder=f"{slug(prompts[0])}-sweep"); pipe = None
     loras = [*product(*map(_weights, o.pop("lora")))]; [_spec(s) for c in loras for s in c]; [_spec(s, weight=False) for s in o["embedding"]]
     axes = dict(lora=loras, embedding=[o.pop("embedding")]) | dict(prompt=list(prompts)) | {_WORDS.get(k, k): list(o[k]) for k in ("negative", "scheduler", "steps", "rescale", "strength", "guidance") if o[k]} | dict(seed=list(run.seeds()))
@@ -394,8 +458,23 @@ def _sweep(prompts, image, no_grid, **o):
         from sdcourse.redraw import open_picture
         img = open_picture(image); pipe = run.pipe(); axes["image"] = run.picture(img, pipe, image); size = {}
     rows = job_rows("img2img" if image else "txt2img", model=o["model"], **axes, **size)
-    jobs = write_jobs(rows, run.folder/"jobs.jsonl")
+    jobs = run.folder/"jobs.jsonl"; _ours(jobs, read_jobs)
+    if not no_grid: _ours(run.folder/"grid.png", _is_grid)
+    write_jobs(rows, jobs)
     _run_file(run, jobs, pipe if loras == [()] and not axes["embedding"][0] else None, {k: v for k, v in axes.items() if isinstance(v, list)}, None if no_grid else run.folder/"grid.png")
+
+
+def _ours(file, known):
+    "Refuse to write over a file that no sweep has written."
+    if not file.exists(): return
+    try: ours = known(file)
+    except (OSError, TypeError, ValueError): ours = None
+    if not ours: raise FileExistsError(f"{file} is there, and not from a sweep: choose another --out, or rename it")
+
+
+def _is_grid(file):
+    from sdcourse.show import read_settings
+    return read_settings(file).get("mode") == "grid"
 
 
 def _weights(text):
@@ -430,7 +509,9 @@ def _jobs(file, **o):
     torchrun --nproc_per_node 2 -m sdcourse.cli jobs foxes/jobs.jsonl
     """
     from sdcourse.jobs import read_jobs
-    rows = read_jobs(file); o["model"] = rows[0]["model"] if rows else "pocket"
+    rows = read_jobs(file)
+    if not rows: raise ValueError(f"{file} holds no jobs: write a line of JSON for each picture")
+    o["model"] = rows[0]["model"]
     _run_file(_Run(o, "jobs", folder=str(Path(file).parent)), Path(file), None)
 
 # %% ../nbs/89_commands.ipynb #c6a378d5
@@ -451,8 +532,9 @@ def _replay(pictures, quick, check, model, out, lora, embedding, device, as_json
     from sdcourse.replays import recipe_of, replay, replay_report
     recipes = [recipe_of(p) for p in pictures]; pipes, same = {}, True; given = [_spec(s) for s in lora], [_spec(s, weight=False) for s in embedding]
     plans = [_additions(p, recipe.get("added") or [], *given) for p, recipe in zip(pictures, recipes)] # what is missing is said before anything is drawn
+    if out and not check: _many(out)
     for p, recipe, plan in zip(map(Path, pictures), recipes, plans):
-        to = out_path(out or p.parent, "x")[0].parent/f"{p.stem}-replay.png"; name = model or recipe.get("model")
+        to = None if check else out_path(out or p.parent, "x")[0].parent/f"{p.stem}-replay.png"; name = model or recipe.get("model")
         key = json.dumps([name, plan])
         if (model or device or plan) and key not in pipes: pipes[key] = _add(load(name, device=device), *plan) if plan else load(name, device=device)
         again = replay(p, pipes.get(key), exact=not quick); report = replay_report(p, again); same &= report["same"]
@@ -464,6 +546,7 @@ def _replay(pictures, quick, check, model, out, lora, embedding, device, as_json
 
 def _additions(picture, added, loras, words):
     "Which of the given LoRAs and words a recipe means, at its weights: what `_add` takes; None where it means none."
+    from sdcourse.core import shorten
     from sdcourse.models import LORAS
     from sdcourse.replays import said_added
     from sdcourse.tune.train import trained_hash
@@ -471,10 +554,11 @@ def _additions(picture, added, loras, words):
     found = {"lora": [], "embedding": []}; names = []
     for a in added:
         option, there = ("--lora", loras) if a.get("kind") == "lora" else ("--embedding", words)
+        if not isinstance(a.get("weight", 1.), (int, float, list)): raise ValueError(f"{Path(picture).name}: its recipe is damaged: the weight of {said_added(a)} is {shorten(a['weight'])}")
         if isinstance(a.get("weight"), list): raise ValueError(f"{Path(picture).name} was drawn with {said_added(a)} at another weight in each layer, which no option can say: load it in Python, and replay(picture, pipe=...)")
         where = next((w for w, _ in there if (trained_hash(w) == a.get("sha256") if w not in LORAS else w == a.get("name"))), None)
         if where is None: raise ValueError(f"{Path(picture).name} was drawn with {said_added(a)}: give its folder with {option}" + (f"; {', '.join(f'{w} is another (sha256 {trained_hash(w)})' for w, _ in there if w not in LORAS)}" if [w for w, _ in there if w not in LORAS] else ""))
-        found[a["kind"]].append((where, a.get("weight", 1.)))
+        found[option[2:]].append((where, a.get("weight", 1.)))
         if option == "--lora": names.append(a.get("adapter"))
     return found["lora"], found["embedding"], names
 
@@ -493,4 +577,23 @@ def _history(pictures, as_json):
     else: click.echo(str(rows))
 
 
+_NOUNS = dict(image="a picture", mask="a mask", model="a model", lora="a LoRA", embedding="a learnt word", device="a device", out="a place", scheduler="a scheduler", lessons="lessons", seed="a number", folder="a folder")
+
+
+def _filled(
+    command, # a click command
+): # the same
+    "Make a command refuse an empty text for an option or a place, which would count as not given; only a negative prompt may be empty."
+    def check(p, after):
+        def callback(ctx, param, value):
+            empty = any(v == "" for v in (value if isinstance(value, (list, tuple)) else [value]))
+            if empty: raise click.UsageError(f"{p.opts[-1] if isinstance(p, click.Option) else p.name.upper()} is empty: leave it out, or name {_NOUNS.get(p.name, 'a value')}", ctx)
+            return after(ctx, param, value) if after else value
+        return callback
+    for p in command.params:
+        if p.name != "negative" if isinstance(p, click.Option) else p.name in ("folder", "image", "mask"): p.callback = check(p, p.callback)
+    return command
+
+
 COMMANDS = [_img2img, _inpaint, _dream, _animate, _sweep, _chain, _slideshow, _replay, _history, _jobs] # what `sdcourse` takes in
+for command in COMMANDS: _filled(command)

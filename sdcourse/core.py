@@ -683,6 +683,25 @@ def in_turn(
 
 
 @contextmanager
+def _one_line():
+    "In the block of a program, an error of ours ends it with one line and exit code 1. SDCOURSE_DEBUG=1 shows where it came from."
+    try: yield
+    except BrokenPipeError: raise
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError) as e:
+        if os.environ.get("SDCOURSE_DEBUG") or not str(e): raise
+        raise SystemExit(f"error: {' '.join(str(e).split())}") from None
+
+
+def _said(file, kind, what):
+    "What a JSON file says, which must be a list or a dictionary."
+    try: said = json.loads(Path(file).read_text(encoding="utf-8"))
+    except FileNotFoundError: raise FileNotFoundError(f"no file {file}: it must be {what}") from None
+    except (ValueError, RecursionError): said = None
+    if not isinstance(said, kind): raise ValueError(f"{file} must be {what}, in JSON")
+    return said
+
+
+@contextmanager
 def keeping(
     finished, # a list or dict that is filled in the block
     how: str = "", # how to go on with it

@@ -9,7 +9,7 @@ __all__ = ['PACKAGE', 'UNSAFE', 'PARTS', 'verify', 'inside', 'read_weights', 'sa
            'load_model', 'check_pipeline', 'hub_file', 'hub_model', 'hub_pipeline', 'save_state', 'read_state']
 
 # %% ../nbs/80b_files.ipynb #5ab688f4
-import hashlib, json, re, sdcourse, zlib
+import hashlib, json, math, re, sdcourse, zlib
 from pathlib import Path
 from .core import atomic, shorten
 
@@ -267,7 +267,20 @@ def check_pipeline(
     if (want := _manifest(folder)): _compare(folder/"model_index.json", want.get("model_index.json") or dict(bytes=-1, sha256="none"))
     parts = check_index(folder/"model_index.json")
     for part in parts: check_model(folder/part, weights=False)
+    _check_schedule(folder/"scheduler"/"scheduler_config.json")
     return parts
+
+
+def _check_schedule(file):
+    "Refuse settings of a scheduler that do not say the noise it was taught with: diffusers would take another, and draw."
+    if not file.is_file(): return # `from_pretrained` says so
+    said = _settings(file, _home(file.parent.parent))
+    if said.get("trained_betas") is not None: return
+    for k, ok in (("beta_schedule", lambda v: isinstance(v, str)), ("beta_start", _is_number), ("beta_end", _is_number)):
+        if not ok(v := said.get(k)): raise OSError(f"{file} is damaged: {k} is {shorten(v) if k in said else 'not there'}, and without it other pictures would be drawn. {_fix(file)}")
+
+
+def _is_number(v): return isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)
 
 # %% ../nbs/80b_files.ipynb #6054c9c2
 def _blobs(id):

@@ -19,7 +19,10 @@ DEFAULTS = { # of `sdcourse finetune`, where an option is not given; learning ra
     "sd1": dict(batch_size=4, micro_batch=1, gradient_checkpointing=True, offload=True), # a step of 4 pictures, one at a time
 }
 _METHODS = ("full", "lora", "inversion", "dreambooth") # tune.train.METHODS, without its torch
-_OPTIONS = dict(eight_bit="8bit", min_snr_gamma="min-snr", prompts="prompt", film_prompts="film-prompt") # keyword -> option, where they differ
+_OPTIONS = dict(eight_bit="8bit", min_snr_gamma="min-snr", prompts="prompt", film_prompts="film-prompt", test_prompts="test-prompt") # keyword -> option, where they differ
+
+
+_FOR = dict(rank=("lora", "dreambooth"), token=("inversion", "dreambooth"), init_token=("inversion",), class_prompt=("dreambooth",), class_data=("dreambooth",), prior_weight=("dreambooth",)) # options that only some methods have a use for
 
 
 def _option(keyword): return "--" + _OPTIONS.get(keyword, keyword.replace("_", "-"))
@@ -56,14 +59,60 @@ class _Stop:
         for s, handler in self.was.items(): signal.signal(s, handler)
 
 
-def _remembered(o):
-    "The options, completed by those that the folder's training was started with."
+def _asked(o):
+    "The options, completed by those that the folder's training was started with; those that were given must have something to say and to do."
+    given = [k for k in o if click.get_current_context().get_parameter_source(k).name != "DEFAULT"]
+    for k in given:
+        if isinstance(o[k], str) and not o[k].strip(): raise ValueError(f"{_option(k)} is empty: leave it out, or give it a value")
     file = Path(o["out"] or _place(o)).expanduser()/"settings.json"
-    if not o["resume"] or not file.is_file(): return o
-    try: said = json.loads(file.read_text(encoding="utf-8")); said = said["options"]
-    except (ValueError, KeyError, TypeError): raise ValueError(f"{file} is damaged: give the options of the training again, and remove it") from None
-    given = click.get_current_context().get_parameter_source
-    return o | {k: v for k, v in said.items() if k in o and given(k).name == "DEFAULT"}
+    if o["resume"] and file.is_file(): o = o | {k: v for k, v in _settings(file).items() if k in o and k not in given}
+    for k in given:
+        if o["method"] not in (can := _FOR.get(k, _METHODS)): raise ValueError(f"{_option(k)} is for {' and '.join(can)}, and --method {o['method']} has no use for it: leave it out, or choose another method")
+        if k in ("film_prompts", "film_every") and not o["film"]: raise ValueError(f"{_option(k)} goes with --film: name the film, or leave it out")
+    return o
+
+
+def _read(file, kind, remedy):
+    "What `kind` makes of the text of a file that a training wrote, or an error that names the file."
+    try: return kind(file.read_text(encoding="utf-8"))
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError): raise ValueError(f"{file} is damaged: {remedy}") from None
+
+
+def _settings(file):
+    "The options in a settings.json, each of the kind that the command takes."
+    again = "remove it, and give the options of the training again"; said = _read(file, lambda text: {} | json.loads(text)["options"], again)
+    for p in _finetune.params:
+        if p.name in said and (want := _odd(p, said[p.name])): raise ValueError(f"{file} says {_option(p.name)} {said[p.name]!r}, which must be {want}: set it right, or {again}")
+    return said
+
+
+def _odd(p, v):
+    "What the value of an option must be, where it is not."
+    if p.multiple: return None if isinstance(v, list) and all(isinstance(x, str) for x in v) else "a list of texts"
+    if p.is_flag: return None if isinstance(v, bool) else "true or false"
+    what, kinds = {"text": ("a text", str), "choice": (f"one of {', '.join(getattr(p.type, 'choices', ()))}", str), "float": ("a number", (int, float))}.get(p.type.name, ("a whole number" + (f", at least {low}" if (low := getattr(p.type, "min", None)) is not None else ""), int))
+    try: return None if isinstance(v, kinds) and not isinstance(v, bool) and (kinds is not str or v.strip()) and p.type.convert(v, p, None) is not None else what
+    except click.BadParameter: return what
+
+
+_WRITES = ("trained", "losses.csv", "measured.csv", "best", "film", "settings.json") # beside the checkpoints
+
+
+def _is_free(folder):
+    "Whether a training may begin here: an error names what is somebody else's."
+    try: ours = _newest(folder) or "method" in _read(folder/"settings.json", lambda text: {} | json.loads(text)["options"], "")
+    except (OSError, ValueError): ours = False
+    for name in () if ours else _WRITES:
+        if os.path.lexists(folder/name): raise FileExistsError(f"{folder} holds {name}, which no training of sdcourse wrote: choose another --out, nothing is overwritten")
+
+
+def _process():
+    "This process's number and how many there are, as torchrun says it."
+    said = {k: os.environ.get(k, v) for k, v in dict(RANK="0", WORLD_SIZE="1").items()}
+    try: rank, world = map(int, said.values())
+    except ValueError: rank = world = -1
+    if not 0 <= rank < world: raise ValueError(f"torchrun numbers its processes by RANK and WORLD_SIZE in the environment, from 0 to WORLD_SIZE - 1, and here they are {said['RANK']!r} and {said['WORLD_SIZE']!r}: start with torchrun, or unset both")
+    return rank, world
 
 
 def _place(o): from sdcourse.core import slug; return f"{slug(Path(o['data']).name)}-{o['method']}"
@@ -72,13 +121,16 @@ def _place(o): from sdcourse.core import slug; return f"{slug(Path(o['data']).na
 def _remember(folder, o):
     from sdcourse.core import atomic
     from sdcourse.record import versions
-    def there(v): return str(Path(v).expanduser().resolve()) if isinstance(v, str) and Path(v).expanduser().exists() else v
-    o = {k: there(v) if k in ("data", "model", "class_data") else str(Path(v).expanduser().resolve()) if k == "film" and v else v for k, v in o.items() if v is not None and v != () and k not in ("out", "resume", "as_json", "quiet", "only_estimate", "device")}
+    from sdcourse.models import MODELS
+    from sdcourse.tune.data import _OWN
+    def there(v, names): return str(Path(v).expanduser().resolve()) if v not in names and Path(v).expanduser().exists() else v # these names go before folders
+    o = {k: there(v, MODELS if k == "model" else _OWN) if k in ("data", "model", "class_data", "held_out") else str(Path(v).expanduser().resolve()) if k == "film" and v else v for k, v in o.items() if v is not None and v != () and k not in ("out", "resume", "as_json", "quiet", "only_estimate", "device")}
     folder.mkdir(parents=True, exist_ok=True)
     with atomic(folder/"settings.json") as tmp: tmp.write_text(json.dumps(dict(options=o, versions=versions()), indent=1, sort_keys=True), encoding="utf-8")
 
 
 def _newest(folder): return max(Path(folder).glob("checkpoint-*.safetensors"), default=None)
+def _done(folder): return int(newest.stem.split("-")[1]) if (newest := _newest(folder)) else 0
 
 
 class _Log:
@@ -88,7 +140,7 @@ class _Log:
     def add(self, s):
         from sdcourse.core import atomic
         if self.file is None:
-            old = [l for l in self.path.read_text().splitlines()[1:] if l.count(",") == 3 and l.split(",")[0].isdecimal() and int(l.split(",")[0]) < s.step] if self.path.is_file() else []
+            old = [l for l in self.path.read_text(errors="replace").splitlines()[1:] if l.count(",") == 3 and l.split(",")[0].isdecimal() and int(l.split(",")[0]) < s.step] if self.path.is_file() else []
             with atomic(self.path) as tmp: tmp.write_text("\n".join(["step,loss,lr,seconds", *old]) + "\n")
             self.file = open(self.path, "a", buffering=1)
         self.file.write(f"{s.step},{s.loss!r},{s.lr!r},{s.seconds:.3f}\n")
@@ -102,11 +154,11 @@ class _Held:
     def __init__(self, o, pipe, data, folder, begins):
         from sdcourse.tune.data import load_data
         from sdcourse.tune.progress import Ruler
-        same = o["held_out"] == o["data"]; held = load_data(o["held_out"], split="test" if same else "all", size=data.images[0].width, caption_column=o["caption_column"], image_column=o["image_column"])
+        same = o["held_out"] == o["data"]; held = load_data(o["held_out"], split="test" if same else "all", size=data.images[0].width, **_columns(o))
         self.ruler, self.pipe, self.method, self.every, self.patience = Ruler(data, held), pipe, o["method"], o["measure_every"] or o["save_every"] or 100, o["patience"] or 10**9
         self.file, self.best = folder/"measured.csv", folder/"best"; note = self.best/"score.json"
-        old = [l.split(",") for l in self.file.read_text().splitlines()[1:]] if self.file.is_file() else []
-        self.rows = [l for l in old if int(l[0]) <= begins] if begins else []; self.top = json.loads(note.read_text()) if self.rows and note.is_file() else None
+        self.rows = _read(self.file, lambda text: [l.split(",") for l in text.splitlines()[1:] if int(l.split(",")[0]) <= begins], "remove it, and the looks are counted anew") if begins and self.file.is_file() else []
+        self.top = _read(note, lambda text: {k: kind(json.loads(text)[k]) for k, kind in dict(step=int, likeness=float).items()}, f"remove {self.best} and {self.file.name}, and the best is looked for anew") if self.rows and note.is_file() else None
 
     def look(self, s):
         "Measure after a step; the line to say."
@@ -146,15 +198,30 @@ def filmed(
     Drawing changes nothing of what is learnt. Stopped, the pictures stay; with the resumed training and its `start` those of later steps are drawn again, and the film has all of them.
     Raises before the first step: `ValueError` for a name that is no film's, no prompt, a number that is none."""
     from sdcourse.text import _prompts
-    prompts, film = _prompts(prompts), Path(film).expanduser()
-    if film.suffix.lower() not in (".mp4", ".gif"): raise ValueError(f"a film ends in .mp4 or .gif, got {film.name}")
+    prompts, film = _prompts(prompts), _film_file(film)
     for k, v, low in (("every", every, 1), ("start", start, 0)):
         if isinstance(v, bool) or not isinstance(v, int) or v < low: raise ValueError(f"{k} must be a whole number of steps, at least {low}, got {v!r}")
-    film.parent.mkdir(parents=True, exist_ok=True); folder = Path(folder or film.with_suffix("")); folder.mkdir(parents=True, exist_ok=True)
-    return _filmed(training, pipe, prompts, film, every, folder, dict(seed=seed, batch_size=batch_size), start, fps)
+    folder = Path(folder or film.with_suffix("")); folder.mkdir(parents=True, exist_ok=True)
+    return _with_film(_filmed(training, pipe, prompts, every, folder, dict(seed=seed, batch_size=batch_size), start), folder, film, fps)
 
 
-def _filmed(training, pipe, prompts, film, every, folder, how, start, fps):
+def _with_film(steps, folder, film, fps): yield from steps; _develop(folder, film, fps)
+
+
+def _film_file(film):
+    "The file of a film, if one can be written there."
+    import tempfile
+    film = Path(film).expanduser()
+    if film.suffix.lower() not in (".mp4", ".gif"): raise ValueError(f"a film ends in .mp4 or .gif, got {film.name}")
+    if film.is_dir(): raise IsADirectoryError(f"{film} is a folder: a film is a file, choose another name for it")
+    top = next(p for p in film.absolute().parents if p.exists())
+    try: tempfile.TemporaryFile(dir=top).close()
+    except OSError as e: raise type(e)(f"the film {film} cannot be written ({e.strerror or e}): choose another place for it") from None
+    return film
+
+
+def _filmed(training, pipe, prompts, every, folder, how, start):
+    "The steps of a training, with pictures between them."
     from contextlib import closing, nullcontext
     from sdcourse.generate import txt2img
     from sdcourse.show import labelled_grid, save_png
@@ -163,6 +230,7 @@ def _filmed(training, pipe, prompts, film, every, folder, how, start, fps):
         with averaged(pipe, s) if s and s.ema else nullcontext(): imgs = txt2img(pipe, prompts, **how)
         page = labelled_grid(imgs, captions=prompts, title=f"step {k}", zoom=2 if imgs[0].width <= 128 else 1)
         save_png(page, folder/f"step-{k:08}.png", dict(mode="grid", prompt=" / ".join(prompts), seed=how["seed"], step=k))
+    folder.mkdir(parents=True, exist_ok=True)
     for p in _shots(folder):
         if not start or int(p.stem[5:]) > start: p.unlink() # of another training, or of steps that come again
     if not start: shoot(0)
@@ -170,18 +238,21 @@ def _filmed(training, pipe, prompts, film, every, folder, how, start, fps):
         for s in training:
             if s.step % every == 0 or not s.seconds_left: shoot(s.step, s)
             yield s
-    _develop(folder, film, fps)
 
 
-def _shots(folder): return sorted(p for p in folder.glob("step-*.png") if p.stem[5:].isdecimal())
+def _shots(folder, film=None):
+    "The pictures that a film took, by their steps; an error where there are none to make `film` of."
+    shots = sorted((p for p in folder.glob("step-*.png") if re.fullmatch(r"step-\d{8,}", p.stem)), key=lambda p: int(p.stem[5:]))
+    if film and not shots: raise ValueError(f"{film.name} would be empty: no step is left to make, and {folder} holds no pictures of earlier ones")
+    return shots
 
 
 def _develop(folder, film, fps=8):
     "The film of the pictures that are there."
     from sdcourse.core import read_picture
     from sdcourse.show import save_gif, save_mp4
-    if not _shots(folder): raise ValueError(f"{film.name} would be empty: no step is left to make, and {folder} holds no pictures of earlier ones")
-    return (save_mp4 if film.suffix.lower() == ".mp4" else save_gif)((read_picture(p) for p in _shots(folder)), film, fps=fps)
+    shots = _shots(folder, film); film.parent.mkdir(parents=True, exist_ok=True)
+    return (save_mp4 if film.suffix.lower() == ".mp4" else save_gif)((read_picture(p) for p in shots), film, fps=fps)
 
 # %% ../nbs/89b_finetune_commands.ipynb #923e40b3
 @click.command("finetune")
@@ -241,7 +312,7 @@ def _finetune(**o):
     sdcourse finetune --model sd15 --data photos --steps 1000 --out photos-lora
     sdcourse finetune --out photos-lora --resume
     """
-    try: return _trained(_remembered(o))
+    try: return _trained(_asked(o))
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError) as e:
         if os.environ.get("SDCOURSE_DEBUG"): raise
         raise type(e)(_in_options(str(e))) from None
@@ -250,12 +321,14 @@ def _finetune(**o):
 def _trained(o):
     from sdcourse.jobs import _device
     from sdcourse.models import MODELS
-    several, first = int(os.environ.get("WORLD_SIZE", 1)) > 1, int(os.environ.get("RANK", 0)) == 0 # torchrun's processes: the first one speaks and writes
+    rank, world = _process(); several, first = world > 1, rank == 0 # torchrun's processes: the first one speaks and writes
     if several and o["device"] is None: o["device"] = _device()
     if o["film"]: o = _film(o)
     if o["held_out"]: o = _held(o, several)
     elif o["patience"] or o["measure_every"]: raise ValueError("--patience and --measure-every go with --held-out: what shall be looked at?")
     run = _Run(dict(o, seed=o["test_seed"]), "x", folder=_place(o)); folder = run.folder; run.progress &= first
+    if first and not o["only_estimate"]: _is_free(folder)
+    if o["resume"] and (done := _done(folder)) > o["steps"]: raise ValueError(f"{folder} has made {done} steps, and --steps {o['steps']} asks for fewer: say --steps {done} or more, or begin anew with another --out")
     def tell(text): first and not o["quiet"] and not o["as_json"] and click.echo(text, err=True)
     with _Stop() as stop, warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: tell(f"note: {message}")
@@ -273,7 +346,7 @@ def _trained(o):
 
 def _film(o):
     "The options with those of the film, checked."
-    if Path(o["film"]).suffix.lower() not in (".mp4", ".gif"): raise ValueError(f"--film: a film ends in .mp4 or .gif, got {o['film']}")
+    _film_file(o["film"])
     if not (o["film_prompts"] or o["test_prompts"]): raise ValueError("--film: what shall it show? Say it with --film-prompt, or with --test-prompt")
     if o["offload"]: raise ValueError("--film draws between the steps, and --offload takes away what draws: leave one of them out")
     return o | dict(film_prompts=[p.replace("{}", o["token"] or "") for p in o["film_prompts"] or o["test_prompts"]], film_every=o["film_every"] or max(1, o["steps"] // 24), offload=False)
@@ -290,6 +363,14 @@ def _held(o, several):
 def _data(o, size):
     from sdcourse.tune.data import load_data
     return load_data(o["data"], size=size, limit=o["limit"], least=o["least"], caption_column=o["caption_column"], image_column=o["image_column"])
+
+
+def _columns(o):
+    "The columns that were named, for the held-out pictures: only where they have any to choose."
+    from sdcourse.tune.data import _OWN
+    if o["held_out"] in _OWN: return {}
+    folder = Path(o["held_out"]).expanduser(); files = folder.is_dir() and not any(folder.rglob("*.parquet"))
+    return dict(caption_column=o["caption_column"], image_column=None if files else o["image_column"])
 
 
 def _pixels(pipe): from sdcourse.latents import check_size; return check_size(pipe)[0] * 2 ** (len(pipe.vae.config.block_out_channels) - 1)
@@ -327,8 +408,9 @@ def _train(o, run, pipe, data, how, tests, stop, first, tell):
     from sdcourse.tune.train import estimate, finetune, load_trained, save_trained
     folder, method = run.folder, o["method"]
     training = finetune(pipe, data, out=folder, resume=o["resume"], **how) # what is wrong is said here
+    begins = _done(folder); film = o["film"] and Path(o["film"]).expanduser()
+    if film and begins == o["steps"]: _shots(folder/"film", film)
     if first: _remember(folder, o)
-    begins = int(_newest(folder).stem.split("-")[1]) if _newest(folder) else 0
     if begins: tell(f"going on from {_newest(folder).name}")
     elif not o["quiet"] and not o["as_json"] and first and begins < o["steps"]:
         cost = estimate(pipe, data, **how); tell(f"{len(data)} pictures, {cost.trained:,} numbers to learn: about {_time(cost.seconds)} ({cost.step_seconds:.2f} s a step), {cost.memory / 2**30:.1f} GiB")
@@ -336,7 +418,7 @@ def _train(o, run, pipe, data, how, tests, stop, first, tell):
     before = txt2img(pipe, tests, seed=o["test_seed"], batch_size=how.get("micro_batch") or 4) if tests and first else []
     held = _Held(o, pipe, data, folder, begins) if o["held_out"] else None
     if held and held.enough(): training.close(); training = iter(()) # it was stopped for this reason before
-    elif o["film"] and first: training = filmed(training, pipe, o["film_prompts"], o["film"], every=o["film_every"], folder=folder/"film", seed=o["test_seed"], start=begins, batch_size=how.get("micro_batch") or 4)
+    elif o["film"] and first: training = _filmed(training, pipe, o["film_prompts"], o["film_every"], folder/"film", dict(seed=o["test_seed"], batch_size=how.get("micro_batch") or 4), begins)
     log, recent, s = _Log(folder/"losses.csv"), deque(maxlen=20), None
     with tqdm(total=o["steps"], initial=begins, desc=method, unit="step", leave=False, disable=not run.progress) as bar:
         try:
@@ -355,9 +437,7 @@ def _train(o, run, pipe, data, how, tests, stop, first, tell):
     if s: tell(f"{s.step} steps in {_time(s.seconds)}, loss {loss:.4f} (mean of the last {len(recent)}), at most {s.memory / 2**30:.1f} GiB" + (f", {s.micro_batch} pictures at a time" if s.micro_batch != (how.get("micro_batch") or how["batch_size"]) else ""))
     if o["as_json"]: click.echo(json.dumps(dict(path=str(trained), method=method, steps=o["steps"], loss=loss, seconds=s and s.seconds, memory=s and s.memory, draw=line, settings=how)))
     else: click.echo(trained)
-    if o["film"]:
-        if held and held.enough(): _develop(folder/"film", Path(o["film"])) # it has ended before its last step
-        run.say(o["film"], {}, frames=len(_shots(folder/"film")))
+    if film: _develop(folder/"film", film); run.say(o["film"], {}, frames=len(_shots(folder/"film"))) # last: what was learnt is safe
     if tests: _draw_tests(o, run, pipe, tests, before, trained, how, again=s is None)
     tell(f"draw with it: {line}")
 

@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/jobs.html.md"""
 __all__ = ['JOBS', 'job_rows', 'job_name', 'write_jobs', 'read_jobs', 'run_jobs']
 
 # %% ../nbs/88_jobs.ipynb #5537b8f7
-import base64, hashlib, inspect, json, os, sdcourse, shutil
+import base64, hashlib, inspect, json, os, re, sdcourse, shutil
 from itertools import product
 from pathlib import Path
 from PIL import Image
@@ -23,19 +23,21 @@ JOBS = ("txt2img", "img2img", "inpaint") # the functions that a row may name: th
 _NOT_IN_ROWS = {"pipe", "n", "batch_size", "progress", "after"}
 _EACH = ("prompt", "negative_prompt", "seed", "guidance_scale", "strength") # keywords that may differ within one call
 _BESIDE = ("lora", "embedding") # what a row adds to its model
+_ONE = (*_EACH, "image", "mask") # of which a job has one: several would be several pictures
 
 
 def _spec(text, weight=True):
     "(where a LoRA or word is, its weight) of DIR[:WEIGHT]; checked."
     import math
-    from sdcourse.models import LORAS
+    from sdcourse.models import LORAS, OWN_LORAS
     from sdcourse.tune.train import trained_file
     text = str(text); where, colon, tail = text.rpartition(":"); w = 1.
     if weight and colon and not Path(text).expanduser().exists():
         try: w = float(tail); text = where
         except ValueError:
-            if where in LORAS or Path(where).expanduser().exists(): raise ValueError(f"the weight of the LoRA {where} must be a number, got {tail!r}") from None
+            if where in LORAS or where in OWN_LORAS or Path(where).expanduser().exists(): raise ValueError(f"the weight of the LoRA {where} must be a number, got {tail!r}") from None
     if not math.isfinite(w): raise ValueError(f"the weight of a LoRA must be finite, got {tail}")
+    if abs(w) > 100: raise ValueError(f"the weight of a LoRA must be between -100 and 100 (1 is as it was taught), got {tail}")
     if weight and text in LORAS: return text, w
     kind = trained_file(text)[1]
     if weight and kind == "embedding": raise ValueError(f"{text} holds a learnt word and no LoRA: --embedding {text}")
@@ -64,6 +66,9 @@ def _beside(kind, value):
     def one(v):
         if isinstance(v, dict):
             if v.get("kind") != kind or "sha256" not in v and v.get("name") not in LORAS: raise ValueError(f"{kind}={shorten(v)} is not what job_rows makes: give a folder{', or DIR:0.7' * (kind == 'lora')}")
+            w = v.get("weight", 1.)
+            for key, ok, want in (("name", isinstance(v.get("name"), str) and Path(v["name"]).name == v["name"], "a name"), ("file", "sha256" not in v or isinstance(v.get("file"), str), "a file"), ("sha256", isinstance(v.get("sha256", ""), str), "a hash"), ("weight", isinstance(w, (int, float)) and abs(w) <= 100, "a number from -100 to 100")):
+                if not ok: raise ValueError(f"{kind}={shorten(v)} is not what job_rows makes: its {key} is {shorten(v.get(key))} and no {want.split(' ', 1)[1]}. Give a folder{', or DIR:0.7' * (kind == 'lora')}")
             return v
         if not isinstance(v, (str, os.PathLike)): raise TypeError(f"{kind} must be a folder{', or DIR:0.7' * (kind == 'lora')}, or a tuple of several, got {shorten(v)} ({type(v).__name__})")
         where, w = _spec(v, kind == "lora"); file = None if where in LORAS else trained_file(where)[0].resolve()
@@ -98,13 +103,17 @@ def _row(row, where=""):
     if not isinstance(row, dict): raise TypeError(f"{where}a job is a dict of keywords, got {shorten(row)} ({type(row).__name__})")
     try: row = {"mode": "txt2img", "model": "pocket"} | {k: _beside(k, v) if k in _BESIDE else pack(v) for k, v in row.items() if v is not None and not (k in _BESIDE and v in ((), []))}
     except (OSError, TypeError, ValueError) as e: raise type(e)(f"{where}{e}") from None
+    for k in ("mode", "model"):
+        if not isinstance(row[k], str): raise TypeError(f"{where}{k}= must be a name, got {shorten(row[k])} ({type(row[k]).__name__})")
     if row["mode"] not in JOBS: raise ValueError(f"{where}unknown mode {shorten(row['mode'])}" + (f"; did you mean {like!r}?" if (like := nearest(row["mode"], JOBS)) else "") + f" Known: {', '.join(JOBS)}")
     takes = {k: p for k, p in inspect.signature(getattr(sdcourse, row["mode"])).parameters.items() if k not in _NOT_IN_ROWS}
     for k in row:
         if k not in takes and k not in ("mode", "model", *_BESIDE): raise TypeError(f"{where}{row['mode']}() has no argument {k}={shorten(row[k])} for a job" + (f"; did you mean {like}=?" if (like := nearest(k, [*takes, *_BESIDE])) else f"; it takes {', '.join([*takes, *_BESIDE])}"))
+    for k in _ONE:
+        if isinstance(row.get(k), list): raise ValueError(f"{where}{k}={shorten(row[k])} is several values, and a job is one picture: write a row for each")
     if missing := [k for k, p in takes.items() if p.default is p.empty and k not in row]: raise ValueError(f"{where}the job has no {missing[0]}: give {missing[0]}=")
     for k in ("image", "mask"):
-        if isinstance(row.get(k), str): raise TypeError(f"{where}{k}= must be a PIL picture, got {shorten(row[k])}: open it with open_picture(...{', mask=True' if k == 'mask' else ''})")
+        if k in row and not (isinstance(row[k], dict) and row[k].get("kind") in ("picture", "tensor")): raise TypeError(f"{where}{k}= must be a PIL picture, got {shorten(row[k])}: open it with open_picture(...{', mask=True' if k == 'mask' else ''})")
     if row.get("seed") is None: raise ValueError(f"{where}the job has no seed: give seed=1, say, for without one it would be another picture each time")
     try:
         for k, v in row.items(): _check_setting(None, k, v)
@@ -155,10 +164,15 @@ def read_jobs(
     "The rows of a file of jobs; empty lines are passed over. Raises `ValueError` that names the line, `OSError` for a file that is not there."
     rows = []
     if not Path(path).is_file(): raise FileNotFoundError(f"no such file {str(path)!r}: write_jobs(rows, path) makes one")
-    for k, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+    try: text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as e: raise ValueError(f"{Path(path).name} is no UTF-8 (byte {e.start}): save it as UTF-8") from None
+    def once(pairs):
+        if twice := [k for n, (k, _) in enumerate(pairs) if k in {q for q, _ in pairs[:n]}]: raise ValueError(f"the key {twice[0]!r} stands there twice")
+        return dict(pairs)
+    for k, line in enumerate(re.split(r"\r\n|\r|\n", text), 1): # and not where splitlines would: a prompt may hold U+2028
         if not line.strip(): continue
-        try: row = json.loads(line)
-        except ValueError as e: raise ValueError(f"{Path(path).name}, line {k}: no JSON ({e}): {shorten(line)}") from None
+        try: row = json.loads(line, object_pairs_hook=once)
+        except ValueError as e: raise ValueError(f"{Path(path).name}, line {k}: {f'no JSON ({e})' if isinstance(e, json.JSONDecodeError) else e}: {shorten(line)}") from None
         rows.append(_row(row, f"{Path(path).name}, line {k}: "))
     return rows
 
@@ -195,7 +209,17 @@ def _inputs(row, folder):
         if isinstance(v, dict) and "file" in v:
             v = {k: x for k, x in v.items() if k != "file"} | dict(png=base64.b64encode(inside(folder, v["file"], "the file of jobs").read_bytes()).decode())
         return unpack(v)
-    return {k: there(v) for k, v in row.items() if k not in _BESIDE}
+    try: return {k: there(v) for k, v in row.items() if k not in _BESIDE}
+    except (OSError, TypeError, ValueError) as e: raise _named(row, e) from None
+
+
+def _pictures_there(row, folder):
+    "An error unless the input pictures that a row names are there, said before anything is drawn."
+    for k in ("image", "mask"):
+        if "file" not in (v := row.get(k, {})): continue
+        try: file = inside(folder, v["file"], "the file of jobs")
+        except (TypeError, ValueError) as e: raise _named(row, ValueError(str(e))) from None
+        if not file.is_file(): raise _named(row, FileNotFoundError(f"its {k} is not there: {file}. Put it back, or make the jobs anew"))
 
 
 def _added(row, folder):
@@ -228,6 +252,7 @@ def run_jobs(
     No process speaks with another, so any launcher and any number of machines will do that share a folder. Raises for a bad row before anything is drawn, and what the drawing function raises, with the row."""
     check_whole("batch_size", batch_size, of="pictures")
     rank, world = _place(rank, world); rows = read_jobs(path); out = Path(path).parent if out is None else Path(out)
+    for r in rows: _pictures_there(r, Path(path).parent) if not (out/job_name(r)).exists() else None
     for r in {json.dumps([r.get(k) for k in _BESIDE]): r for r in rows if not (out/job_name(r)).exists()}.values(): _added(r, Path(path).parent) if pipe is None else _carries(pipe, r)
     return _run_jobs(Path(path), out, [*{job_name(r): r for r in rows}.values()], pipe, batch_size, rank, world, device, low_memory, progress)
 
@@ -247,6 +272,7 @@ def _run_jobs(path, out, rows, pipe, batch_size, rank, world, device, low_memory
                 checked.add(model)
                 for r in (r for b in mine for r in b if r["model"] == model): _check(loaded[1], r)
             imgs = _draw_batch(loaded[1], [_inputs(r, path.parent) for r in batch])
+            if len(imgs) != len(batch): raise _named(batch[0], ValueError(f"{len(imgs)} pictures were drawn for {len(batch)} job{'s' * (len(batch) > 1)}, and a job is one picture: write a row for each"))
             paths = [save_png(img, out/job_name(r)) for r, img in zip(batch, imgs, strict=True)] # all, before somebody leaves the loop
             bar.update(len(paths)); yield from zip(batch, paths)
 

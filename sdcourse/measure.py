@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np, torch
 import sdcourse
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, dyed, load_icons, plain, plural, premultiply, recolor, scene, stands_out, _NO_COUNT, _OBJECTS, _OUTDOORS
-from .core import Room, atomic, keeping, shorten, strict, to_rgbs, to_tensor, write_manifest
+from .core import Room, _one_line, _said, atomic, keeping, shorten, strict, to_rgbs, to_tensor, write_manifest
 from .files import read_weights, verify
 from .generate import txt2img
 from .models import load
@@ -409,10 +409,16 @@ def _main(
     p.add_argument("--json", type=Path, help="write the table here as well"); p.add_argument("--against", type=Path, help="a table written by --json: say whether this model is better")
     p.add_argument("--data", type=Path, default=Path("data"), help="folder with icons.parquet, for --calibrate"); p.add_argument("--calibrate", action="store_true", help="make the prompts and their ceiling anew, and nothing else")
     a = p.parse_args(argv)
-    if a.calibrate: return calibrate(load_icons(a.data/"icons.parquet", split=None), json.loads((a.data/"familiar.json").read_text(encoding="utf-8")))
+    with _one_line(): _measured(a)
+
+
+def _measured(a):
+    if a.calibrate: return calibrate(load_icons(a.data/"icons.parquet", split=None), _said(a.data/"familiar.json", list, "a list of subjects"))
+    old = a.against and _said(a.against, dict, "a table written by --json").get("table")
+    if a.against and not old: raise ValueError(f"{a.against} holds no table: it must be one written by --json")
     rows = obedience(load(a.model), a.prompts, guidance_scale=a.guidance, n=a.n, seed=a.seed, num_inference_steps=a.steps, batch_size=a.batch)
     print(table(rows))
-    if a.against: print("\n", *better(json.loads(a.against.read_text(encoding="utf-8"))["table"], rows))
+    if a.against: print("\n", *better(old, rows))
     if a.json:
         how = dict(prompts=a.prompts, n=a.n, seed=a.seed, steps=a.steps, command=f"python -m sdcourse.measure {a.model} --prompts {a.prompts} --guidance {' '.join(f'{g:g}' for g in a.guidance)} --n {a.n} --seed {a.seed} --steps {a.steps}")
         with atomic(a.json) as tmp: tmp.write_text(json.dumps(dict(**how, table=rows), indent=1) + "\n", encoding="utf-8")

@@ -139,8 +139,20 @@ def _from_folder(folder, dtype, no, variant=None, name=None):
         try: pipe = diffusers.StableDiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype, **nets, **no)
         except OSError: raise
         except Exception as e: raise OSError(f"{folder} cannot be read: the settings of its tokenizer or scheduler are damaged ({type(e).__name__}: {shorten(str(e).strip(), 200)}). Copy or download it again") from None
+    _check_settings(pipe, folder)
     pipe.register_to_config(_name_or_path=str(name or folder))
     return pipe
+
+
+def _check_settings(pipe, folder):
+    "Refuse settings of a wrong kind, which would stop the first drawing or change it."
+    def number(v, kind=(int, float)): return isinstance(v, kind) and not isinstance(v, bool) and 0 < v < float("inf")
+    size, scale, longest, most = pipe.unet.config.sample_size, pipe.vae.config.scaling_factor, pipe.tokenizer.model_max_length, pipe.text_encoder.config.max_position_embeddings; rows = pipe.text_encoder.get_input_embeddings().num_embeddings
+    checks = [("vae/config.json", "scaling_factor", scale, number(scale), "a number above 0"), ("unet/config.json", "sample_size", size, all(number(s, int) for s in (size if isinstance(size, (list, tuple)) and len(size) == 2 else [size])), "pixels of the latents, a whole number"),
+              ("tokenizer/tokenizer_config.json", "model_max_length", longest, number(longest, int) and longest <= most, f"a whole number of tokens, at most the {most} of the text encoder")]
+    checks += [("tokenizer/tokenizer_config.json", k, getattr(pipe.tokenizer, k), (i := getattr(pipe.tokenizer, f"{k}_id")) is not None and i < rows, f"one of the {rows} words of the text encoder") for k in ("bos_token", "eos_token", "pad_token")]
+    for file, key, value, ok, want in checks:
+        if not ok: raise OSError(f"{folder/file} is damaged: {key} must be {want}, got {shorten(value)}. Copy or download it again")
 
 
 @contextmanager

@@ -49,6 +49,8 @@ def recipe_of(
     else: raise TypeError(f"expected a PIL picture or a file, got {shorten(img)} ({type(img).__name__})")
     if not isinstance(recipe, dict) or not isinstance(recipe.get("mode"), str):
         raise ValueError(f"{name}: its recipe does not say which function made it ({shorten(recipe)}); by hand: read_settings(file) has what it says")
+    for k, ok in (("versions", isinstance(recipe.get("versions", {}), dict)), ("machine", isinstance(recipe.get("machine", {}), dict)), ("batch", isinstance(recipe.get("batch") or {}, dict)), ("added", isinstance(a := recipe.get("added") or [], list) and all(isinstance(x, dict) for x in a))):
+        if not ok: raise ValueError(f"{name}: its recipe is damaged: {k}={shorten(recipe[k])}")
     return recipe
 
 # %% ../nbs/19_replay.ipynb #45ed93ad
@@ -78,6 +80,8 @@ def _keywords(recipe, f, exact):
     if unknown := [k for k in settings if k not in takes]:
         raise ValueError(f"the recipe says {unknown[0]}={shorten(settings[unknown[0]])}, which {f.__name__}() of sdcourse {sdcourse.__version__} does not know: it was made with sdcourse {recipe.get('versions', {}).get('sdcourse', 'of another version')}, or damaged")
     if missing := [k for k, p in takes.items() if p.default is p.empty and k != "pipe" and k not in settings]: raise ValueError(f"the recipe is damaged: it does not say the {missing[0]} for {f.__name__}()")
+    for k in ("seed", "num_inference_steps"): # with a default it would be another picture
+        if k in takes and settings.get(k) is None and not (k == "seed" and settings.get("latents") is not None): raise ValueError(f"the recipe is damaged: it does not say the {k}")
     kw = unpack(settings)
     if "scheduler_config" in recipe: kw["scheduler"] = _scheduler(kw.get("scheduler"), recipe["scheduler_config"])
     batch, make = recipe.get("batch"), MODES[recipe["mode"]][1]
@@ -157,7 +161,7 @@ class _History(list):
     "Rows of settings that show themselves as a table."
     def _columns(self):
         names = [*dict.fromkeys(k for row in self for k in row)]
-        known = [row for row in self if row.get("mode") not in ("no recipe", "grid")]; values = {k: [row.get(k) for row in known] for k in names} # what has no recipe has nothing in common
+        known = [row for row in self if row.get("mode") not in ("no recipe", "damaged recipe", "grid")]; values = {k: [row.get(k) for row in known] for k in names} # what has no recipe has nothing in common
         varying = [k for k in names if k == "file" or k == "mode" and len(known) < len(self) or len({repr(v) for v in values[k]}) > 1]
         return varying, {k: values[k][0] for k in names if k not in varying and values[k] and values[k][0] not in (None, "")}
 
@@ -189,21 +193,21 @@ def history(
 ): # a list with one dict of settings for each picture, which shows itself as a table in a notebook and in print
     """The settings of a run of pictures. `made from` names the picture of the run, if it is one, that an input picture was.
 
-    Packed pictures and tensors stand there as their size. A picture without a recipe has the mode "no recipe"; what is no picture raises `ValueError`."""
+    Packed pictures and tensors stand there as their size. A picture without a recipe has the mode "no recipe", one whose recipe makes no sense "damaged recipe"; what is no picture raises `ValueError`."""
     if isinstance(pictures, (str, os.PathLike)):
         if not Path(pictures).is_dir(): raise NotADirectoryError(f"{pictures} is no folder: give a folder, or a list of pictures")
-        pictures = sorted(Path(pictures).glob("*.png"), key=lambda p: (p.stat().st_mtime_ns, p.name))
+        pictures = sorted((p for p in Path(pictures).iterdir() if p.suffix.lower() == ".png"), key=lambda p: (p.stat().st_mtime_ns, p.name))
     rows, thumbs, seen = _History(), [], {}
     for k, item in enumerate(pictures):
         file = isinstance(item, (str, os.PathLike)); img = to_rgb(read_picture(item) if file else item); name = Path(item).name if file else f"{k}"
         try: recipe = recipe_of(item)
-        except ValueError: recipe = dict(mode="no recipe")
+        except ValueError as e: recipe = dict(mode="damaged recipe" if "damaged" in str(e) else "no recipe")
         row, parents = dict(file=name), []
         for key, v in recipe.items():
             if key in ("versions", "machine"): row |= {n: x for n, x in v.items()}
             elif isinstance(v, dict) and v.get("kind") in ("picture", "tensor"):
-                row[key] = f"{v['kind']} {'x'.join(map(str, v.get('size', v.get('shape'))))}"
-                if key in ("image", "parent") and v.get("sha256") in seen: parents.append(seen[v["sha256"]])
+                size = v.get("size", v.get("shape")); row[key] = f"{v['kind']} {'x'.join(map(str, size)) if isinstance(size, list) else '?'}"
+                if key in ("image", "parent") and (sha := str(v.get("sha256"))) in seen: parents.append(seen[sha])
             elif not isinstance(v, dict): row[key] = v
         if parents: row["made from"] = parents[0]
         seen.setdefault(hashlib.sha256(img.tobytes()).hexdigest(), name)

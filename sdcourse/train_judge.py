@@ -13,7 +13,7 @@ import argparse, hashlib, io, json, math, time
 from pathlib import Path
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, load_icons, main_color, premultiply
-from .core import atomic, write_manifest
+from .core import _one_line, atomic, write_manifest
 from .files import read_state, save_state
 
 # %% ../nbs/51_train_judge.ipynb #90d5c65e
@@ -150,7 +150,8 @@ def train_judge_net(
     log=print, # called with a line of text now and then; None for silence
 ) -> JudgeNet: # in evaluation mode
     "Train a judge on the training rows until the time is up; go on from the checkpoint if there is one. The learning rate ends at zero, along a cosine."
-    run = Path(run); run.mkdir(parents=True, exist_ok=True); ck = run / "judge.safetensors"; torch.set_num_threads(threads)
+    if (run := Path(run)).exists() and not run.is_dir(): raise NotADirectoryError(f"{run} is a file: choose another folder for the run")
+    run.mkdir(parents=True, exist_ok=True); ck = run / "judge.safetensors"; torch.set_num_threads(threads)
     classes = judge_classes(rows); i, spent = 0, 0.
     with torch.random.fork_rng(devices=[]): torch.manual_seed(seed); net = JudgeNet(classes)
     net = net.to(memory_format=torch.channels_last).train()
@@ -226,10 +227,12 @@ def _main(
     p = argparse.ArgumentParser(prog="python -m sdcourse.train_judge", description="Train the judge on real icons; called again, it goes on from its checkpoint. The model is written to RUN/judge.")
     p.add_argument("run", type=Path, help="folder of this run"); p.add_argument("--data", type=Path, default=Path("data"), help="folder with icons.parquet")
     p.add_argument("--minutes", type=float, default=12, help="training time in all"); p.add_argument("--seed", type=int, default=0); p.add_argument("--threads", type=int, default=1, help="of torch; one more process makes the pictures")
-    a = p.parse_args(argv); rgba, rows = load_icons(a.data / "icons.parquet"); classes = judge_classes(rows)
-    net = train_judge_net(a.run, rgba, rows, minutes=a.minutes, seed=a.seed, threads=a.threads, log=lambda s: print(s, flush=True))
-    exam = examine(net, *load_icons(a.data / "icons.parquet", split="holdout"), classes)
-    save_judge(net, classes, exam, a.run / "judge", notes=dict(steps=read_state(a.run / "judge.safetensors")["i"], minutes=a.minutes))
+    a = p.parse_args(argv)
+    with _one_line():
+        rgba, rows = load_icons(a.data / "icons.parquet"); classes = judge_classes(rows)
+        net = train_judge_net(a.run, rgba, rows, minutes=a.minutes, seed=a.seed, threads=a.threads, log=lambda s: print(s, flush=True))
+        exam = examine(net, *load_icons(a.data / "icons.parquet", split="holdout"), classes)
+        save_judge(net, classes, exam, a.run / "judge", notes=dict(steps=read_state(a.run / "judge.safetensors")["i"], minutes=a.minutes))
     for k, e in exam.items(): print(f"{k:8} {e['right'] / e['trials']:.1%} right of {e['trials']}" + (f", {e['top5'] / e['trials']:.1%} among the first five" if k == "subject" else ""))
 
 # %% ../nbs/51_train_judge.ipynb #bf20c221

@@ -16,7 +16,7 @@ import argparse, hashlib, itertools, json, os, shutil, time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
-from .core import atomic, atomic_folder, best_device, best_dtype, nearest, write_manifest
+from .core import _one_line, _said, atomic, atomic_folder, best_device, best_dtype, nearest, write_manifest
 from .files import check_model, load_model, read_state, read_weights, save_state
 from .augment import HUES, PALETTE, SCENES, STYLES, Augmenter, load_icons, plural
 
@@ -120,10 +120,11 @@ class Run:
         recipe: Recipe | dict | None = None, # a dict changes what the run began with; None: that, or what suits the device
     ):
         self.folder, self.seed, self.device = Path(folder), seed, torch.device(device or best_device())
+        if self.folder.exists() and not self.folder.is_dir(): raise NotADirectoryError(f"{self.folder} is a file: choose another folder for the run")
         self.icons = Path(data)/"icons.parquet"
         if not self.icons.is_file(): raise FileNotFoundError(f"no {self.icons}: --data must be the folder with icons.parquet")
         self.rgba, self.rows = load_icons(self.icons, groups=groups, subjects=subjects); self.augmenter = Augmenter(self.rgba, self.rows)
-        note = self.folder/"run.json"; old = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+        note = self.folder/"run.json"; old = _said(note, dict, "the note of a run: choose another folder, or remove it") if note.is_file() else {}
         if not isinstance(recipe, Recipe):
             start = Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in old["recipe"].items()}) if old else GPU if self.device.type != "cpu" else Recipe()
             recipe = replace(start, **(recipe or {}))
@@ -613,12 +614,12 @@ def train_command(
     p.add_argument("--clip", help="for the stage image: the CLIP folder to start from"); p.add_argument("--seed", type=int, default=0); p.add_argument("--device", help="a torch device; the best there is by default")
     p.add_argument("--lr", type=float, help="peak learning rate of the UNet"); p.add_argument("--batch", type=int, help="latents a step of the UNet")
     a = vars(p.parse_args(argv))
-    if a["subjects"]: a["subjects"] = json.loads(Path(a["subjects"]).read_text(encoding="utf-8"))
     recipe = {k: v for k, v in dict(unet_lr=a.pop("lr"), unet_batch=a.pop("batch")).items() if v}
     import diffusers, transformers
     for lib in (diffusers, transformers): lib.utils.logging.disable_progress_bar(); lib.utils.logging.set_verbosity_error()
-    try: train_model(a.pop("run"), a.pop("data"), recipe=recipe, log=lambda s: print(s, flush=True), **a)
-    except (FileNotFoundError, ValueError, FloatingPointError) as e: raise SystemExit(f"error: {e}")
+    with _one_line():
+        if a["subjects"]: a["subjects"] = _said(a["subjects"], list, 'a list of subjects such as "a fox"')
+        train_model(a.pop("run"), a.pop("data"), recipe=recipe, log=lambda s: print(s, flush=True), **a)
 
 # %% ../nbs/86_train_pocket.ipynb #6bf106e2
 if __name__ == "__main__" and "__file__" in globals(): train_command()

@@ -81,6 +81,15 @@ def test_inpaint(sd):
     assert "a mask must have the size" in sd("inpaint", "photo.png", "mask.png", "a fox", code=2)[1]
 
 
+def test_what_is_padded_is_not_painted(sd):
+    import numpy as np
+    from sdcourse.record import unpack
+    Path("inputs").mkdir(); Image.new("RGB", (128, 64), (200, 30, 30)).save("inputs/wide.png"); hole = Image.new("L", (128, 64)); hole.paste(255, (50, 20, 70, 40)); hole.save("inputs/wide-mask.png"); white = {}
+    for fit in ("crop", "pad"):
+        (p,), _ = sd("inpaint", "inputs/wide.png", "inputs/wide-mask.png", "a hat", "--seed", 3, "--fit", fit, "--out", f"fit-{fit}.png", *FAST); white[fit] = (np.asarray(unpack(recipe(p)["mask"]).convert("L")) > 127).mean()
+    a = np.asarray(Image.open(p)); assert 0 < white["pad"] <= white["crop"] and (a[:14] == 255).all() and (a[-14:] == 255).all() and a[24:40].std() > 5
+
+
 def test_chain(sd):
     out, _ = sd("chain", "fox", "a fox, pencil sketch style", "a fox, 3d render style", "--strength", 1, "--seed", 3, "--n", 2, "--out", "chain", *FAST)
     assert len(out) == 7 and out[-1] == "chain/tree.png" and out[2] == "chain/02-a-fox-3d-render-style-5.png"
@@ -94,6 +103,12 @@ def test_dream(sd):
     assert [Path(p).stat().st_mtime_ns for p in out[:3]] == was and [json.loads(l)["path"] for l in again] == out[:3]
     assert "was made otherwise (seed" in sd("dream", "a fox", "an owl", "--seed", 19, "--frames", 3, "--out", "dream", *FAST, code=1)[1]
     assert "one waypoint" in sd("dream", "a fox", "--seed", 1, "--out", "nothing", *FAST, code=2)[1]
+
+
+def test_a_dream_without_a_seed_goes_on(sd):
+    say = ("dream", "a fox", "an owl", "--frames", 3, "--film", "none", "--out", "unseeded", *FAST); out, said = sd(*say); was = [Path(p).read_bytes() for p in out]; Path(out[2]).unlink()
+    again, told = sd(*say); assert told == said and [Path(p).read_bytes() for p in again[:2]] == was[:2] and recipe(again[2])["seed"] == recipe(again[0])["seed"]
+    assert "or --overwrite" in sd("dream", "a fox", "a cat", "--frames", 3, "--out", "unseeded", *FAST, code=1)[1]
 
 
 def test_animate(sd):
@@ -141,6 +156,49 @@ def test_every_picture_of_every_mode_comes_back(sd, here, loaded):
     assert "carries no sdcourse settings" in sd("replay", "photo.png", code=2)[1]
     table, _ = sd("history", "chain"); assert "made from" in table[1]
     assert len(sd("history", "dream", "--json")[0]) == 3
+
+
+def test_replay_writes_where_it_is_told(sd):
+    (p,), _ = sd("txt2img", "a fox", "--seed", 1, "--out", "again.png", *FAST)
+    assert "--out must be a folder" in sd("replay", p, "--out", "b.png", code=2)[1] and not Path("b.png").exists()
+    sd("replay", p, "--out", "never-made", "--check"); assert not Path("never-made").exists()
+
+
+@pytest.mark.parametrize("entry,says", [(dict(seed=...), "does not say the seed"), (dict(num_inference_steps=...), "does not say the num_inference_steps"), (dict(versions="abc"), "versions='abc'"), (dict(versions=None), "versions=None"), (dict(versions=["a"]), "versions=['a']"),
+                                        (dict(machine="x"), "machine='x'"), (dict(added="x"), "added='x'"), (dict(added={"a": 1}), "added={'a': 1}"), (dict(added=[5]), "added=[5]"), (dict(added=[dict(kind="lora", sha256="x", weight="w")]), "w"), (dict(batch=[1]), "batch")], ids=str)
+def test_a_damaged_recipe_is_said_before_anything_is_drawn(sd, monkeypatch, entry, says):
+    from sdcourse.show import save_png
+    if not Path("whole.png").exists(): sd("txt2img", "a fox", "--seed", 1, "--out", "whole.png", *FAST)
+    new = {k: v for k, v in (recipe("whole.png") | entry).items() if v is not ...}; save_png(Image.open("whole.png"), "hurt.png", new)
+    import sdcourse; from functools import wraps; monkeypatch.setattr(sdcourse, "txt2img", wraps(sdcourse.txt2img)(lambda *_, **__: pytest.fail("it was drawn")))
+    said = sd("replay", "hurt.png", "--check", *(["--lora", "creatures"] if entry.get("added") else []), code=2)[1]; assert says in said and ("damaged" in said or "weight" in said or "hurt.png" in said), said
+
+
+def test_history_passes_no_picture_over(sd):
+    from sdcourse.show import save_png
+    Path("album").mkdir(); im = Image.new("RGB", (8, 8)); save_png(im, "album/b.png", dict(mode="txt2img", versions="abc")); save_png(im, "album/c.png", dict(mode="txt2img", image=dict(kind="tensor", shape=5))); save_png(im, "album/a.png", dict(mode="txt2img", prompt="x"))
+    os.rename("album/a.png", "album/A.PNG"); rows = [json.loads(l) for l in sd("history", "album", "--json")[0]]
+    assert {r["file"]: r["mode"] for r in rows} == {"A.PNG": "txt2img", "b.png": "damaged recipe", "c.png": "txt2img"} and "b.png" in "".join(sd("history", "album")[0])
+
+
+def test_files_of_somebody_else_stay(sd):
+    for name in ("film", "sheet", "list", "moved"): Path(f"mine/{name}").mkdir(parents=True)
+    for name in ("film/film.mp4", "sheet/grid.png", "list/jobs.jsonl", "moved/film.mp4", "own.mp4"): Path("mine", name).write_text("holiday")
+    dream = ("dream", "a fox", "an owl", "--seed", 1, "--frames", 2, "--out", "mine/film", *FAST); sweep = ("sweep", "a fox", "--seed", 1, "--steps", 2, "-q", "--out")
+    for say, name in ((dream, "film/film.mp4"), ((*sweep, "mine/sheet"), "sheet/grid.png"), ((*sweep, "mine/list"), "list/jobs.jsonl"), (("animate", "a fox", "--seed", 1, "--frames", 2, "--out", "mine/moved", *FAST), "moved/film.mp4"), (("slideshow", "photo.png", "--hold", ".2", "--out", "mine/own.mp4", "-q"), "own.mp4")):
+        assert Path(name).name in sd(*say, code=1)[1] and Path("mine", name).read_text() == "holiday" and not [*Path("mine", name).parent.glob("frame-*")]
+    sd(*dream, "--overwrite"); assert Path("mine/film/film.mp4").stat().st_size > 100; sd(*dream) # and now it is ours
+    Path("mine/sheet/grid.png").unlink(); sd(*sweep, "mine/sheet"); sd(*sweep, "mine/sheet")
+    sd("slideshow", "photo.png", "--hold", ".2", "--out", "mine/own.mp4", "--overwrite", "-q"); assert Path("mine/own.mp4").stat().st_size > 100
+
+
+def test_a_slideshow_leaves_itself_out(sd):
+    top = Path("loop/inputs"); top.mkdir(parents=True)
+    for k in range(2): Image.new("RGB", (64, 64), (90 * k, 0, 0)).save(top/f"{k}.png")
+    say = ("slideshow", top, "--hold", ".5", "--out", top/"s.gif", "-q"); sd(*say); n = Image.open(top/"s.gif").n_frames; sd(*say, "--overwrite"); assert Image.open(top/"s.gif").n_frames == n
+
+
+def test_lessons_may_have_spaces_between(sd): assert len(sd("handout", "spaced", "--lessons", "22_guidance, 30_plane")[0]) == 5
 
 
 # LoRAs and learnt words
@@ -210,6 +268,16 @@ BAD = [ # arguments, what is said
     (["animate", "a", "--zoom", "-1", "--seed", "1"], "zoom must be above 0"), (["animate", "a", "--mode", "4D"], "'4D'"), (["replay", "nowhere.png"], "does not exist"), (["history", "nowhere"], "does not exist"),
     (["slideshow", "text.png"], "text.png"), (["slideshow", "photo.png", "--out", "a.avi"], "ends in .mp4 or .gif"), (["slideshow", "photo.png", "--width", "64"], "both --height and --width"), (["jobs", "bad.jsonl"], "line 1"),
     (["img2img", "fox", "a fox", "--device", "tpu"], "unknown device"), (["inpaint", "fox", "a fox"], "Missing argument"), (["chain", "fox"], "Missing argument"),
+    (["sweep", "a", "--seed", "1", "--out", "foo.PNG"], "--out must be a folder"), (["sweep", "a", "--seed", "1", "--out", "~/no-such.png"], "--out must be a folder"), (["dream", "a", "b", "--out", "my.mp4"], "--out must be a folder"), (["chain", "fox", "a", "--out", "a.GIF"], "--out must be a folder"),
+    (["img2img", "fox", "a fox", "--out", "fox.mp4"], "name it fox.png, not fox.mp4"), (["img2img", "fox", "a fox", "--out", "fox.avif"], "name it fox.png"), (["img2img", "fox", "a fox", "--out", "~nosuchuser/x"], "no user"), (["slideshow", "photo.png", "--out", "~nosuchuser/x.mp4"], "no user"),
+    (["sweep", "a", "--image="], "--image is empty: leave it out, or name a picture"), (["animate", "a", "--image", ""], "--image is empty"), (["img2img", "fox", "a", "--lora="], "--lora is empty: leave it out, or name a LoRA"), (["img2img", "fox", "a", "--model="], "--model is empty"), (["sweep", "a", "--scheduler="], "--scheduler is empty"),
+    (["txt2img", "a", "--device="], "--device is empty"), (["handout", "h", "--lessons", ""], "--lessons is empty"), (["lab", "", "--no-open"], "FOLDER is empty"), (["img2img", "", "a"], "IMAGE is empty"),
+    (["sweep", "a", "--seed", "1-2,9-5"], "9-5 goes backwards: write 5-9"), (["sweep", "a", "--seed", "1-1000000000"], "at most 10000"),
+    (["jobs", "empty.jsonl"], "empty.jsonl holds no jobs"), (["jobs", "latin.jsonl"], "latin.jsonl"), (["animate", "--settings", "broken.json"], "broken.json: no JSON"), (["animate", "--settings", "latin.jsonl"], "latin.jsonl: no JSON"),
+    (["animate", "--settings", "prompts.json", "--out", "never"], "prompts.json: prompts=5"), (["animate", "--settings", "list.json", "--out", "never"], "list.json: prompts=[5]"), (["animate", "--settings", "added.json", "--out", "never"], "added.json: added=5"), (["animate", "a", "--out", "tuned"], "is of no animation"),
+    (["img2img", "fox", "a", "--lora", "creatures:abc"], "the weight of the LoRA creatures must be a number, got 'abc'"), (["img2img", "fox", "a", "--lora", "creatures:1e30"], "got 1e30"),
+    (["dream", "a", "b", "--film", "gif", "--fps", "60", "--seed", "1", "--frames", "2"], "fps of a GIF is at most 50"), (["animate", "a", "--film", "gif", "--fps", "60", "--seed", "1", "--frames", "2"], "fps of a GIF is at most 50"), (["dream", "a", "b", "--fps", "0"], "fps must be"),
+    (["slides", "--out", "text.png", "22_guidance"], "text.png is not a folder"), (["lab", "lf", "--no-open"], "10_prompts.ipynb is a folder"),
 ]
 
 
@@ -217,11 +285,15 @@ BAD = [ # arguments, what is said
 def test_bad_input_is_one_line_and_writes_nothing(here, args, says):
     from click.testing import CliRunner
     from sdcourse.cli import main
-    Path("bad.jsonl").write_text('{"prompt": "a"}\n'); before = {*here.rglob("*.png"), *here.rglob("*.mp4")}
+    Path("bad.jsonl").write_text('{"prompt": "a"}\n'); Path("empty.jsonl").write_text("\n"); Path("latin.jsonl").write_bytes('{"prompt": "f\xfcchs", "seed": 1}'.encode("latin-1")); Path("broken.json").write_text("{bad")
+    for name, v in dict(prompts=dict(prompts=5), list=dict(prompts=[5]), added=dict(prompts="a", added=5)).items(): Path(f"{name}.json").write_text(json.dumps(v | dict(frames=2, seed=1)))
+    for name in ("tuned", "lf/10_prompts.ipynb"): Path(name).mkdir(parents=True, exist_ok=True)
+    Path("tuned/settings.json").write_text('{"options": {}}'); before = {*here.rglob("*.png"), *here.rglob("*.mp4")}
     r = CliRunner().invoke(main, args)
     last = r.stderr.strip().splitlines()[-1]
     assert r.exit_code in (1, 2) and r.stdout == "" and last.startswith("Error: ") and says in last and "Traceback" not in r.stderr, (r.exit_code, r.stderr)
     assert {*here.rglob("*.png"), *here.rglob("*.mp4")} == before
+    if "--out" in args and Path(to := args[args.index("--out") + 1]).suffix: assert not Path(to).is_dir()
 
 
 # Processes
@@ -250,6 +322,15 @@ def test_stopped_in_good_order(sd, tmp_path):
         was = {f: f.stat().st_mtime_ns for f in pictures(folder)}
         sd(*asked[sig], "--steps", 8, "--quiet", "--out", folder)
         assert all(f.stat().st_mtime_ns == t for f, t in was.items()) and len(pictures(folder)) == 16 + (sig is signal.SIGINT) # and the grid
+
+
+def test_as_many_pictures_as_jobs_or_none(tmp_path, monkeypatch):
+    import sdcourse
+    from functools import wraps
+    from sdcourse.jobs import job_rows, run_jobs, write_jobs
+    file = write_jobs(job_rows(prompt="a fox", seed=[1, 2], num_inference_steps=1), tmp_path/"jobs.jsonl"); monkeypatch.setattr(sdcourse, "txt2img", wraps(sdcourse.txt2img)(lambda *_, **__: [Image.new("RGB", (8, 8))] * 3))
+    with pytest.raises(ValueError, match="3 pictures were drawn for 2 jobs"): list(run_jobs(file))
+    assert not pictures(tmp_path)
 
 
 def test_two_processes_share_a_file_of_jobs(tmp_path):

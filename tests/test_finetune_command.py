@@ -3,7 +3,7 @@ import json, os, signal, subprocess, sys, time
 from pathlib import Path
 import pytest
 import hub, tiny
-from conftest import ENV
+from conftest import ENV, ROOT
 from PIL import Image
 
 STEPS = 20
@@ -163,6 +163,100 @@ def test_a_finished_one_is_left_as_it_is(sd, whole):
     assert out == ["whole/trained", str(Path("whole.gif").resolve())] and {p: p.read_bytes() for p in Path("whole").rglob("*") if p.is_file()} == was
     assert "--resume goes on with it" in sd(*asked("whole"), code=2)[1] and "--lr 0.01 and not --lr 0.5" in sd("finetune", "--out", "whole", "--resume", "--lr", .5, code=2)[1]
     (line,), _ = sd(*asked("none", "--estimate", "--json")); d = json.loads(line); assert d["seconds"] > 0 and d["memory"] > 0 and d["parts"]["text encoder and autoencoder"] == 0 and not Path("none/settings.json").exists()
+
+
+# What is somebody else's, and what was edited by hand
+
+@pytest.mark.parametrize("name", ["trained/thesis.txt", "losses.csv", "measured.csv", "best/friends.txt", "film/step-1.png", "settings.json"])
+def test_what_no_training_wrote_is_never_overwritten(sd, tmp_path, name):
+    mine = tmp_path/"d"/name; mine.parent.mkdir(parents=True); mine.write_text('{"prompts": {"0": "a fox"}, "options": []}')
+    for more in ((), ("--film-prompt", "a fox", "--film", tmp_path/"f.gif")):
+        assert f"holds {name.split('/')[0]}, which no training of sdcourse wrote: choose another --out, nothing is overwritten" in sd(*asked(tmp_path/"d", "-q", *more), code=1)[1]
+    assert [p for p in (tmp_path/"d").rglob("*") if p.is_file()] == [mine] and mine.read_text().startswith('{"prompts"')
+
+
+def test_a_film_takes_only_its_own_pictures(tmp_path):
+    from sdcourse.finetuning import _shots
+    for name in ("step-1.png", "step-00000010.png", "step-00000010-2.png", "step-0000010.png", "step-100000000.png"): (tmp_path/name).touch()
+    assert [p.name for p in _shots(tmp_path)] == ["step-00000010.png", "step-100000000.png"]
+
+
+def test_names_stay_names_beside_folders_of_the_same_name(here, tmp_path, monkeypatch):
+    from sdcourse.finetuning import _remember
+    monkeypatch.chdir(tmp_path)
+    for name in ("pocket", "creatures", "tuxemon", "mine", "m"): Path(name).mkdir()
+    def said(**o): _remember(tmp_path/"out", o); return json.loads((tmp_path/"out/settings.json").read_text())["options"]
+    names = dict(model="pocket", data="creatures", class_data="cats", held_out="blob"); assert said(**names) == names
+    own = dict(model="m", data="mine", class_data="tuxemon", held_out="mine"); assert said(**own) == {k: str(tmp_path/v) for k, v in own.items()} # a folder goes before a set of the hub
+
+
+@pytest.mark.parametrize("env", [dict(RANK="1"), dict(WORLD_SIZE="abc"), dict(RANK="2", WORLD_SIZE="2"), dict(RANK="")])
+def test_a_process_that_has_no_place(sd, tmp_path, monkeypatch, env):
+    for k in ("RANK", "WORLD_SIZE"): monkeypatch.delenv(k, raising=False)
+    for k, v in env.items(): monkeypatch.setenv(k, v)
+    said = sd(*asked(tmp_path/"out", "-q"), code=2)[1]; assert "RANK" in said and "WORLD_SIZE" in said and all(repr(v) in said for v in env.values()) and not (tmp_path/"out").exists()
+
+
+def test_a_film_that_cannot_be_written_costs_nothing(sd, tmp_path, monkeypatch):
+    "Said before the first step; and what fails at the end has what was learnt behind it."
+    from sdcourse import finetuning
+    (tmp_path/"d.gif").mkdir(); (tmp_path/"file").touch()
+    for film, says in (("d.gif", "is a folder"), ("file/f.gif", "cannot be written"), ("/proc/f.gif", "cannot be written")):
+        assert says in sd(*asked(tmp_path/"out", "-q", *FILM, tmp_path/film), code=1)[1] and not (tmp_path/"out").exists()
+    def full(*_, **__): raise OSError("no room")
+    with monkeypatch.context() as m: m.setattr(finetuning, "_develop", full); assert "no room" in sd("finetune", "--model", "sd", "--steps", 2, *FEW, "--out", tmp_path/"out", "-q", *FILM, tmp_path/"new/f.gif", code=1)[1]
+    assert learnt(tmp_path/"out") and sd("finetune", "--out", tmp_path/"out", "--resume", "-q")[0][1] == str(tmp_path/"new/f.gif") and Image.open(tmp_path/"new/f.gif").n_frames == 2
+    was = (tmp_path/"out/settings.json").read_text()
+    for p in (tmp_path/"out/film").iterdir(): p.unlink()
+    assert "would be empty" in sd("finetune", "--out", tmp_path/"out", "--resume", "--film", tmp_path/"g.gif", code=2)[1] and (tmp_path/"out/settings.json").read_text() == was
+
+
+def test_fewer_steps_than_are_done(sd, whole):
+    was = Path("whole/settings.json").read_text(); said = sd("finetune", "--out", "whole", "--resume", "--steps", 3, code=2)[1]
+    assert f"has made {STEPS} steps" in said and "--steps 3" in said and Path("whole/settings.json").read_text() == was
+
+
+IDLE = [ # options that do nothing, what is said
+    (["--token", "zwx"], "--token is for inversion and dreambooth"), (["--class-prompt", "a dog"], "--class-prompt is for dreambooth"), (["--class-data", "cats"], "--class-data is for dreambooth"), (["--prior-weight", "1"], "--prior-weight is for dreambooth"), (["--init-token", "fox"], "--init-token is for inversion"),
+    (["--method", "full", "--rank", "4"], "--rank is for lora and dreambooth"), (["--film-prompt", "a fox"], "--film-prompt goes with --film"), (["--film-every", "3"], "--film-every goes with --film"), (["--caption-column", "words"], "--caption-column 'words' is for"), (["--image-column", "words"], "--image-column 'words' is for"),
+    (["--method", "inversion", "--token", "<imp>", "--class-prompt", "a"], "--class-prompt is for dreambooth"), (["--method", "dreambooth", "--token", "zwx", "--class-prompt", "a", "--init-token", "fox"], "--init-token is for inversion"),
+] + [([f"{k}="], f"{k} is empty: leave it out") for k in ("--held-out", "--film", "--data", "--out", "--model", "--token", "--device", "--caption-column")]
+
+
+@pytest.mark.parametrize("args,says", IDLE, ids=lambda v: " ".join(v) if isinstance(v, list) else "")
+def test_an_option_that_would_do_nothing_is_refused(sd, tmp_path, args, says): assert says in sd("finetune", "--model", "sd", "--steps", 1, *FEW, "-q", "--out", tmp_path/"out", *args, code=2)[1] and not [*(tmp_path/"out").glob("*")]
+
+
+def test_settings_that_were_edited_by_hand(sd, tmp_path):
+    file = tmp_path/"settings.json"
+    for text, says in (('{"options": []}', "damaged"), ("[]", "damaged"), ('{"options"', "damaged"), ('{"options": {"method": "l\xf6ra"}}'.encode("latin1"), "damaged"), ('{"options": {"data": 5}}', "--data 5, which must be a text"), ('{"options": {"test_prompts": "abc"}}', "--test-prompt 'abc', which must be a list of texts"),
+                       ('{"options": {"steps": "400"}}', "--steps '400', which must be a whole number, at least 1"), ('{"options": {"steps": 0}}', "--steps 0, which must be"), ('{"options": {"method": "lorra"}}', "--method 'lorra', which must be one of full, lora"), ('{"options": {"flip": "no"}}', "--flip 'no', which must be true or false"), ('{"options": {"lr": true}}', "--lr True, which must be a number")):
+        file.write_bytes(text if isinstance(text, bytes) else text.encode()); said = sd("finetune", "--out", tmp_path, "--resume", "-q", code=2)[1]; assert str(file) in said and says in said, said
+
+
+def test_looks_that_were_edited_by_hand(here, tmp_path, monkeypatch):
+    import sdcourse.tune.progress as progress
+    from types import SimpleNamespace
+    from sdcourse.finetuning import _Held
+    from sdcourse.tune.data import load_data
+    monkeypatch.setattr(progress, "Ruler", lambda *_: None); (tmp_path/"best").mkdir(); data = load_data(limit=4)
+    o = dict(held_out="creatures", data="other", method="lora", measure_every=1, save_every=1, patience=1, caption_column="words", image_column=None) # the column is the other one's
+    def held(rows, note): (tmp_path/"measured.csv").write_text(rows); (tmp_path/"best/score.json").write_text(note); return _Held(o, SimpleNamespace(), data, tmp_path, 9)
+    rows, note = "step,likeness\n3,0.5\n", '{"step": 3, "likeness": 0.5}'; assert held(rows, note).top == dict(step=3, likeness=.5)
+    for bad, file in (((rows + "four,0.6\n", note), "measured.csv"), ((rows, "{"), "score.json"), ((rows, "[]"), "score.json"), ((rows, '{"step": 3}'), "score.json")):
+        with pytest.raises(ValueError, match=f"{file} is damaged"): held(*bad)
+
+
+@pytest.mark.parametrize("module,args,says", [("measure", ["nonsense"], "unknown model 'nonsense'"), ("measure", ["--calibrate", "--data", "nowhere"], "no file nowhere/icons.parquet"), ("measure", ["--against", "nowhere.json"], "no file nowhere.json"), ("measure", ["--against", "torn.json"], "torn.json must be a table"),
+    ("train_judge", ["run1", "--data", "nowhere"], "no file nowhere/icons.parquet"), ("train_pocket", ["run1", "--subjects", "nowhere.json"], "no file nowhere.json: it must be a list"), ("train_pocket", ["run1", "--subjects", "torn.json"], "torn.json must be a list"), ("train_pocket", ["torn.json", "--steps", "1", "--data", str(ROOT/"data")], "torn.json is a file")])
+def test_the_other_programs_say_it_in_one_line(tmp_path, monkeypatch, module, args, says):
+    import importlib
+    program = importlib.import_module(f"sdcourse.{module}"); program = getattr(program, "_main", None) or program.train_command
+    monkeypatch.chdir(tmp_path); Path("torn.json").write_text("{"); monkeypatch.delenv("SDCOURSE_DEBUG", raising=False)
+    with pytest.raises(SystemExit) as e: program(args)
+    assert e.value.code.startswith("error: ") and says in e.value.code and "\n" not in e.value.code and not Path("run1").exists()
+    monkeypatch.setenv("SDCOURSE_DEBUG", "1")
+    with pytest.raises((ValueError, OSError)): program(args)
 
 
 BAD = [ # arguments, what is said

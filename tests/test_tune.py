@@ -241,6 +241,14 @@ FAULTS = { # files of a folder: what is said, or the captions that are read of i
     "CSV with a comma too many": (ABC | {"metadata.csv": "file_name,text\na.png,a wall, red\n"}, "line 2 of"),
     "CSV that breaks off": (ABC | {"metadata.csv": "file_name,text\na.png,a wall\nb.png\n"}, "b.png has an empty caption"),
     "two lists": (listed(A) | {"metadata.csv": "file_name,text\n"}, "holds both metadata.jsonl and metadata.csv"),
+    "CSV with a quote that stays open": (ABC | {"metadata.csv": 'file_name,text\na.png,a wall\nb.png,"a sea\nc.png,grass\n'}, "line 3 of"),
+    "CSV with a quote that ends too soon": (ABC | {"metadata.csv": 'file_name,text\na.png,"a wall" of stone\n'}, "metadata.csv is no CSV"),
+    "CSV with a column twice": (ABC | {"metadata.csv": "file_name,text,text\na.png,a wall,eine Mauer\n"}, "metadata.csv has two columns 'text'"),
+    "CSV over several lines": (without("c.png") | {"metadata.csv": 'file_name,text\na.png,"a wall\nof stone"\nb.png,a sea\n'}, ["a wall\nof stone", "a sea"]),
+    "a key twice": (listed(A, '{"file_name": "b.png", "text": "a sea", "text": "a lake"}'), "metadata.jsonl says 'text' twice"),
+    "a line that only looks like two": (listed(A, '{"file_name": "b.png", "text": "a\u2028sea"}'), ["a wall", "a\u2028sea"]),
+    "a caption with a page's end": (ABC | {"b.txt": "a sea\x0cat night"}, "b.png holds a control character"),
+    "a caption with another line's end": (ABC | {"b.txt": "a sea\x85at night"}, ["a wall", "a sea\x85at night", "grass"]),
     "a table that is none": ({"data.parquet": b"PAR1"}, "could not load the data"),
 }
 
@@ -257,6 +265,14 @@ def test_faults_of_a_folder(name, tmp_path):
     assert want.replace("--caption-column", "caption_column=") in str(e.value) and type(e.value) is not UnicodeDecodeError
     r = CliRunner().invoke(main, ["finetune", "--data", str(tmp_path/"set"), "--out", str(tmp_path/"out")]); last = r.stderr.strip().splitlines()[-1]
     assert r.exit_code in (1, 2) and last.startswith("Error: ") and want in last and "=" not in last.replace("=[", "") and not [*(tmp_path/"out").glob("*")], last
+
+
+def test_columns_where_there_are_none_to_choose(tmp_path):
+    "A column that is named for data which has its own is an error, and not passed over."
+    for k, v in ABC.items(): (tmp_path/k).write_bytes(v if isinstance(v, bytes) else v.encode())
+    for k in ("caption_column", "image_column"):
+        with pytest.raises(ValueError, match=f"{k}='words' is for .*'creatures' has its own: leave it out"): load_data(limit=2, **{k: "words"})
+        with pytest.raises(ValueError, match=f"{k}='words' is for .*leave it out"): load_data(tmp_path, **{k: "words"})
 
 
 def test_faults_of_a_table(tmp_path):

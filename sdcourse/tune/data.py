@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/creatures.html.md"""
 __all__ = ['CREATURES', 'CAPTIONS', 'Captioned', 'load_data']
 
 # %% ../../nbs/40_creatures.ipynb #f45fee2f
-import io, json, os, sdcourse
+import io, json, os, re, sdcourse
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from ..core import SUFFIXES, nearest, read_picture, shorten, strict, to_rgb
@@ -17,6 +17,7 @@ from ..models import PICTURE_SETS
 from ..redraw import fit_picture, open_picture
 
 CREATURES = Path(sdcourse.__file__).resolve().parent/"creatures"/"creatures.parquet"
+_OWN = ("creatures", "cats", "blob") # tables of this course: these names go before a folder
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,14 @@ def load_data(
 
     Of a folder: metadata.jsonl or metadata.csv lists what is taken, a line for each picture; without one every picture needs a .txt beside it, each line of which is a caption of its own. A folder of parquet files is read as a data set of the hub. Text is UTF-8.
     Pictures of any sizes may be mixed; smaller ones are enlarged, their pixels repeated where that is exact. Captions of any length are taken: what a model does not read of them, `finetune` says.
-    Nothing is left out in silence. Raises `ValueError` for an empty caption, text that is none, a picture that is unreadable, under 8 pixels, outside the folder, listed twice or of a kind that is not read here, and for too few of them; `FileNotFoundError` for what is not there: each with the file and the remedy."""
+    Nothing is left out in silence. Raises `ValueError` for an empty caption, text that is none, a picture that is unreadable, under 8 pixels, outside the folder, listed twice or of a kind that is not read here, a metadata file that says two things in one place or breaks off, a column named where there is none to choose, and for too few pictures; `FileNotFoundError` for what is not there: each with the file and the remedy."""
     if not isinstance(what, (str, os.PathLike)): raise TypeError(f"the data is a name, a folder, or the id of a data set on the hub, got {shorten(what)} ({type(what).__name__})")
     if split not in ("train", "test", "all"): raise ValueError(f"split must be 'train', 'test' or 'all', got {shorten(split)}")
     if isinstance(size, bool) or not hasattr(size, "__index__") or size < 8: raise ValueError(f"size must be a whole number of pixels, at least 8, got {shorten(size)}")
     if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1): raise ValueError(f"limit must be a whole number of pictures, at least 1, or None, got {shorten(limit)}")
+    if str(what) in _OWN:
+        for k, v in dict(image_column=image_column, caption_column=caption_column).items():
+            if v is not None: raise ValueError(f"{k}={v!r} is for data sets of the hub and metadata files, and {str(what)!r} has its own: leave it out")
     if str(what) == "creatures": rows = _parquet(CREATURES, split, limit)
     elif str(what) == "cats": rows = _parquet(_clone("cats.parquet", 5), split, limit)
     elif str(what) == "blob": rows = _parquet(_clone("icons.parquet", 13), split, limit, "blob")
@@ -77,7 +81,7 @@ def load_data(
     elif what in PICTURE_SETS: rows = _hub(PICTURE_SETS[what]["ids"], split, limit, streaming, image_column, caption_column or PICTURE_SETS[what]["caption"])
     elif isinstance(what, str) and what.count("/") == 1 and not what.startswith((".", "/", "~")): rows = _hub([what], split, limit, streaming, image_column, caption_column)
     else:
-        like = nearest(str(what), names := ("creatures", "cats", "blob", *PICTURE_SETS))
+        like = nearest(str(what), names := (*_OWN, *PICTURE_SETS))
         raise FileNotFoundError(f"no data {str(what)!r}" + (f"; did you mean {like!r}?" if like else ";") + f" known are {', '.join(map(repr, names))}, a folder of pictures, or the id owner/name of a data set on the hub")
     images, names, forms, rest = [], [], [], []
     for name, open_it, texts, row in rows:
@@ -142,13 +146,25 @@ def _lines(meta):
     "(number, row) of each line of a metadata file; a row that is none stays text."
     if meta.suffix == ".csv":
         import csv
-        reader = csv.DictReader(io.StringIO(_text(meta), newline=""))
-        for row in reader: yield reader.line_num, row
+        reader = csv.DictReader(io.StringIO(_text(meta), newline=""), strict=True); at = 0 # the last line that was read whole
+        try:
+            if twice := _twice(filter(None, reader.fieldnames or [])): raise ValueError(f"{meta} has two columns {twice!r}, of which only one can be meant: give each a name of its own")
+            at = reader.line_num
+            for row in reader: at = reader.line_num; yield at, row
+        except csv.Error as e: raise ValueError(f"line {at + 1} of {meta} is no CSV ({e}): a quote that opens must close behind the last letter of its cell, and a quote inside is written twice") from None
     else:
-        for k, line in enumerate(_text(meta).splitlines(), 1):
-            try: row = json.loads(line) if line.strip() else None
+        def once(pairs):
+            if (twice := _twice(k for k, _ in pairs)) is not None: raise KeyError(twice)
+            return dict(pairs)
+        for k, line in enumerate(_split(_text(meta)), 1):
+            try: row = json.loads(line, object_pairs_hook=once) if line.strip() else None
+            except KeyError as e: raise ValueError(f"line {k} of {meta} says {e.args[0]!r} twice, and only one can be meant: leave one of them; several captions go into a list, {{\"captions\": [\"...\", \"...\"]}}") from None
             except ValueError: row = line
             if row is not None: yield k, row
+
+
+def _twice(names): names = list(names); return next((n for k, n in enumerate(names) if n in names[:k]), None)
+def _split(text): return re.split(r"\r\n|\r|\n", text) # `splitlines` takes U+2028 and others for the end of a line, too
 
 
 def _folder(folder, split, limit, image_column, column):
@@ -158,6 +174,9 @@ def _folder(folder, split, limit, image_column, column):
     elif split == "test": raise FileNotFoundError(f"{folder} has no subfolder test: put the held-out pictures there, or take split='train'")
     metas = [m for name in ("metadata.jsonl", "metadata.csv") if (m := folder/name).is_file()]; meta = folder/"metadata.jsonl"; n, seen = 0, {}
     if len(metas) > 1: raise ValueError(f"{folder} holds both metadata.jsonl and metadata.csv: remove one of them")
+    def no_choice(): # of a column of pictures
+        if image_column is not None: raise ValueError(f"image_column={image_column!r} is for data sets of the hub, and in {folder} the pictures are files: leave it out")
+    if metas: no_choice()
     for meta in metas:
         for k, row in _lines(meta):
             if n == limit: return
@@ -174,6 +193,7 @@ def _folder(folder, split, limit, image_column, column):
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
     if not files and any(folder.rglob("*.parquet")): yield from _hub([str(folder)], split if folder == top else "train", limit, False, image_column, column); return
     if not files: raise FileNotFoundError(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
+    no_choice()
     if column is not None: raise ValueError(f"caption_column={column!r} is for a metadata.jsonl or metadata.csv, and {folder} has neither: leave it out")
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() not in (*SUFFIXES, ".txt", "") and not file.name.startswith(".") and file.with_suffix(".txt").is_file() and file.with_suffix("") not in {p.with_suffix("") for p in files}:
@@ -182,7 +202,7 @@ def _folder(folder, split, limit, image_column, column):
         inside(folder, str(file.relative_to(folder)), folder)
         text = file.with_suffix(".txt")
         if not text.is_file(): raise FileNotFoundError(f"{file} has no caption: write what it shows into {text.name} beside it, or list all pictures in {meta.name} as {{\"file_name\": \"{file.name}\", \"text\": \"...\"}}")
-        yield str(file.relative_to(top)), lambda file=file: open_picture(file), [l for l in _text(text).splitlines() if l.strip()], {}
+        yield str(file.relative_to(top)), lambda file=file: open_picture(file), [l for l in _split(_text(text)) if l.strip()], {}
 
 
 def _row(file, top, row, column, where):
