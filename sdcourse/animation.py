@@ -8,7 +8,7 @@ Docs: https://sdcourse.github.io/sdcourse/animate.html.md"""
 __all__ = ['animate']
 
 # %% ../nbs/17_animate.ipynb #b780815d
-import hashlib, json, os, re, torch
+import copy, hashlib, json, os, re, torch
 from pathlib import Path
 from PIL import Image, ImageOps
 from .core import atomic, check_whole, generators, pick_seeds, read_picture, shorten, strict, tidy, to_pil, to_rgb, to_rgbs, to_tensor
@@ -99,6 +99,8 @@ def animate(
     if out is not None:
         if not isinstance(out, (str, os.PathLike)): raise TypeError(f"out must be a folder, got {shorten(out)} ({type(out).__name__})")
         out = Path(os.path.expanduser(out))
+    own = lambda v: copy.deepcopy(v) if isinstance(v, (dict, list)) else v # the frames are drawn later
+    prompts, negative_prompt, seed, given = own(prompts), own(negative_prompt), own(seed), {k: own(v) for k, v in given.items()}
     old = _settings(out)
     if seed is None: seed = old["seed"] if old and "seed" in old and seed_behavior != "schedule" else pick_seeds()[0]
     if seed_behavior == "schedule": given["seed"] = seed
@@ -224,7 +226,7 @@ def _frames(pipe, settings, plan, out, only):
         if not run: return init.copy()
         seed = plan["seeds"][k]
         if init is not None and v["noise"][k]:
-            grain = torch.randn(1, 3, init.height, init.width, generator=generators([(seed + 2**62) % 2**63])[0])
+            grain = torch.randn(1, 3, init.height, init.width, generator=generators([(seed + 2**62) % 2**63])[0], dtype=torch.float32, device="cpu")
             init = to_pil(to_tensor(init) + 2 * v["noise"][k] * grain)[0]
         now = plan["words"](k)
         return _draw(pipe, "animate", " / ".join(p for p, _ in now), seed=seed, num_inference_steps=n, guidance_scale=v["guidance_scale"][k], prompt_embeds=mixed(now), negative_prompt_embeds=mixed(plan["negatives"](k)),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import NamedTuple
 import torch
-from .core import Room, check_number, check_whole, in_turn, pick_seeds, shorten, strict, to_rgb
+from .core import Room, _plain, check_number, check_whole, in_turn, pick_seeds, shorten, strict, to_rgb
 from .generate import txt2img
 from .show import labelled_grid
 from .text import tokens
@@ -125,7 +125,7 @@ def attend(
     "The pictures that `txt2img` makes, and where the UNet looked while it drew them."
     if not isinstance(prompt, str): raise TypeError(f"attend() takes one prompt, a string, got {shorten(prompt)} ({type(prompt).__name__}); call it once for each")
     seeds = pick_seeds(seed, n); size = batch_size if isinstance(batch_size, int) and batch_size > 0 else n # what is no number, txt2img refuses
-    scales = list(guidance_scale) if hasattr(guidance_scale, "__len__") else [guidance_scale] * n
+    guidance_scale = _plain(guidance_scale); scales = list(guidance_scale) if hasattr(guidance_scale, "__len__") else [guidance_scale] * n
     if len(scales) != n: raise ValueError(f"{len(scales)} guidance scales for {n} pictures: give a single number, or one for each picture")
     if any(g == 0 for g in scales): raise ValueError("at guidance_scale=0 the prompt is not read: there is nothing to record")
     within = [] # holds something while after= runs

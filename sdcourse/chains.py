@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from PIL import Image, ImageDraw
-from .core import check_whole, keeping, pick_seeds, shorten, strict, to_rgb
+from .core import _plain, check_whole, keeping, pick_seeds, shorten, strict, to_rgb
 from .models import get_scheduler, suits
 from .redraw import Likeness, _bare, _fits, _recipe, img2img, likeness, start_step
 from .show import _font, _wrap, _zoom, read_settings
@@ -33,7 +33,9 @@ class Node:
     @property
     def generation(self) -> int: # 0: the root
         "How many steps lie between the root and this picture."
-        return 0 if self.parent is None else self.parent.generation + 1
+        node, steps = self, 0
+        while node.parent is not None: node, steps = node.parent, steps + 1
+        return steps
 
 # %% ../nbs/14_chains.ipynb #617221b0
 @strict
@@ -100,7 +102,7 @@ def _prompts_list(prompts):
 
 def _each(name, value, generations):
     "One value for each generation."
-    values = list(value) if isinstance(value, (list, tuple)) else [value] * generations
+    value = _plain(value); values = list(value) if isinstance(value, (list, tuple)) else [value] * generations
     if len(values) != generations: raise ValueError(f"{len(values)} values of {name} for {generations} generations: give a single number, or one for each")
     return values
 
@@ -183,14 +185,15 @@ def _label(node):
 # %% ../nbs/14_chains.ipynb #e9617c4e
 def lineage(
     source, # a `Node`, a PIL picture that carries its recipe, or the PNG file of one
-) -> list: # of dicts: the recipes from the root to this picture, pictures in them named by size and SHA-256; a root without a recipe is dict(mode="given", ...)
+) -> list: # of dicts: the recipes from the root to this picture, pictures in them named by size and SHA-256; a root without a recipe is dict(mode="given", ...), and where more than 100 came before, dict(mode="left out", pictures=n) stands for the first of them
     "How a picture came to be, read from the picture alone. Raises `ValueError` for one that carries no recipe."
     if isinstance(source, Node): source = source.picture
     if not isinstance(source, (Image.Image, str, Path)): raise TypeError(f"source must be a Node, a picture or the file of one, got {shorten(source)}")
-    recipe = _recipe(source) if isinstance(source, Image.Image) else _bare(read_settings(source))
+    recipe = _recipe(source, None) if isinstance(source, Image.Image) else _bare(read_settings(source))
     if not recipe: raise ValueError("this picture carries no recipe: it was given, or another program has dropped it")
     line = []
     while recipe:
+        if isinstance(recipe.get("left out"), int): line.append(dict(mode="left out", pictures=recipe["left out"])); was = {}; break
         line.append({k: v for k, v in recipe.items() if k != "parent"}); was, recipe = recipe, recipe.get("parent")
     if isinstance(was.get("image"), dict): line.append(dict(mode="given", size=was["image"].get("size"), sha256=was["image"].get("sha256")))
     return line[::-1]

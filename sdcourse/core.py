@@ -12,7 +12,7 @@ __all__ = ['RENAMED', 'SUFFIXES', 'FORMATS', 'nearest', 'strict', 'shorten', 'ch
            'clear_memory', 'in_turn', 'keeping']
 
 # %% ../nbs/80_core.ipynb #5bd65155
-import ctypes, difflib, errno, hashlib, inspect, io, json, math, operator, os, platform, re, secrets, shutil, tempfile, threading, time, warnings, weakref
+import ctypes, difflib, errno, hashlib, inspect, io, itertools, json, math, operator, os, platform, re, secrets, shutil, tempfile, threading, time, warnings, weakref
 from contextlib import contextmanager, suppress
 from collections.abc import Callable
 from functools import wraps
@@ -128,6 +128,11 @@ def check_number(
     return v
 
 
+def _plain(x):
+    "Numbers and lists of Python's in place of an array or a tensor; anything else as it is."
+    return x.tolist() if hasattr(x, "tolist") and hasattr(x, "ndim") else x
+
+
 def check_tensor(
     name: str, # what to call it in an error
     x, # what was given
@@ -161,11 +166,12 @@ def pick_seeds(
     n = check_whole("n", n, of="pictures")
     if n > 10_000: raise ValueError(f"n must be at most 10000 pictures in one call, got {n}: call it in a loop")
     if seed is None: seed = secrets.randbelow(2**32)
-    if getattr(seed, "ndim", 0) and hasattr(seed, "tolist"): seed = seed.tolist() # an array of numpy or torch
+    seed = _plain(seed)
     if isinstance(seed, (list, tuple, range)):
         if len(seed) != n: raise ValueError(f"{len(seed)} seeds for {n} pictures: give one seed for each picture, or a single number")
         seeds = list(seed)
     else: seeds = [seed]
+    seeds = [_plain(s) for s in seeds]
     for s in seeds:
         try: operator.index("" if isinstance(s, bool) else s)
         except TypeError: raise TypeError(f"a seed must be a whole number such as 42, got {shorten(s)} ({type(s).__name__})") from None
@@ -666,7 +672,7 @@ def clear_memory():
     if (kind := best_device()) != "cpu": gc.collect(); getattr(torch, kind).empty_cache()
 
 # %% ../nbs/80_core.ipynb #f4code03
-_turns, _door = weakref.WeakKeyDictionary(), threading.Lock()
+_turns, _door, _blocks = weakref.WeakKeyDictionary(), threading.Lock(), itertools.count()
 
 
 def in_turn(
@@ -701,8 +707,11 @@ def keeping(
     how: str = "", # how to go on with it
 ):
     "Whatever ends the block early, a stop or an error, carries `finished` as its attribute of that name, and a note that says so."
+    began = next(_blocks)
     try: yield finished
     except BaseException as e:
+        when, note = getattr(e, "_kept", (began, None))
+        if when < began: e.__notes__ = [n for n in e.__notes__ if n != note]; vars(e).pop("finished", None) # of an earlier block, which the same object has left
         if len(finished) and not hasattr(e, "finished"):
-            e.finished = finished; e.add_note(f"{len(finished)} finished before are kept: `except {type(e).__name__} as e: e.finished`, or, when it has ended a notebook's cell, `sys.last_value.finished`" + (f"; {how}" if how else ""))
+            e._kept = began, (note := f"{len(finished)} finished before are kept: `except {type(e).__name__} as e: e.finished`, or, when it has ended a notebook's cell, `sys.last_value.finished`" + (f"; {how}" if how else "")); e.finished = finished; e.add_note(note)
         raise

@@ -47,7 +47,7 @@ def slerp(
 # %% ../nbs/16_dream.ipynb #76db5395
 import numpy as np
 from types import SimpleNamespace
-from .core import check_number, check_tensor, check_whole, generators, pick_seeds, placed, strict, tidy
+from .core import _plain, check_number, check_tensor, check_whole, generators, pick_seeds, placed, strict, tidy
 from .generate import _check_setting, _draw, _factor, _interval, _latents, _model
 from .guidance import check_scale
 from .latents import check_size, seeded_noise
@@ -110,9 +110,10 @@ def _walk(pipe, prompts, *, seed, frames, loop, orbit, constant_speed, position,
     _check_eta(get_scheduler(pipe, scheduler), eta); d = pipe.unet.config.cross_attention_dim
     for name, x, shape in (("prompt_embeds", prompt_embeds, ("waypoints", "77", d)), ("negative_prompt_embeds", negative_prompt_embeds, ("waypoints", "77", d)), ("latents", latents, ("waypoints", pipe.vae.config.latent_channels, "h", "w"))):
         if x is not None: check_tensor(name, x, shape)
+    prompt_embeds, negative_prompt_embeds, latents = (None if x is None else x.detach().clone() for x in (prompt_embeds, negative_prompt_embeds, latents)) # the frames are drawn later
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
-    scale = suits(pipe)["guidance"] if guidance_scale is None else guidance_scale
-    many = check_scale(list(scale), len(scale)).tolist() if isinstance(scale, (list, tuple, torch.Tensor)) and getattr(scale, "ndim", 1) else None
+    scale = suits(pipe)["guidance"] if guidance_scale is None else _plain(guidance_scale); seed = _plain(seed)
+    many = check_scale(list(scale), len(scale)).tolist() if isinstance(scale, (list, tuple)) else None
     counts = {"prompts": len(words), "seeds": len(seed) if isinstance(seed, (list, tuple, range)) else 1, "negative prompts": len(negatives), "guidance scales": len(many or [0]),
               **{k: len(x) for k, x in (("rows of prompt_embeds", prompt_embeds), ("rows of negative_prompt_embeds", negative_prompt_embeds), ("rows of latents", latents)) if x is not None}}
     W = max(counts.values())

@@ -9,7 +9,7 @@ __all__ = ['txt2img']
 
 # %% ../nbs/24_txt2img.ipynb #50aa433a
 import inspect, torch, warnings
-from .core import check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, placed, shorten, strict
+from .core import _plain, check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, placed, shorten, strict
 from .guidance import check_scale
 from .latents import _noise, check_size, decode
 from .models import get_scheduler, suits
@@ -39,7 +39,7 @@ def txt2img(
     prompt_embeds: torch.Tensor | None = None, # (prompts, 77, d) in place of what `embed` makes of the prompts, which then are labels only
     negative_prompt_embeds: torch.Tensor | None = None, # (1 or prompts, 77, d), the same for the negative prompts
     latents: torch.Tensor | None = None, # (1 or all, 4, h, w) noise in place of what the seeds draw
-    after=None, # called with each `Step`; may return other latents to go on with
+    after=None, # called with each `Step`; may return other latents to go on with. It holds the pipeline: one that waits for a thread which draws or decodes with it waits for ever
 ) -> list: # PIL pictures, prompt by prompt; each carries its recipe in `.info`
     """Pictures of a prompt: a function of the prompt, the seed and the settings alone.
 
@@ -78,7 +78,11 @@ def _drawn(pipe, mode, prompt, *, negative_prompt="", n=1, seed=None, num_infere
     gens = _generators(seeds) if generators is None else generators
     noise = _noise(pipe, gens, h, w).to(**like) if latents is None else _latents(pipe, latents, total, h, w) # (total, 4, h, w)
     if (begin, end) == (0, 1): g = on
-    else: g = lambda i, t: on if begin <= i / len(sched.timesteps) < end else torch.ones_like(on)
+    else:
+        g = lambda i, t: on if begin <= i / len(sched.timesteps) < end else torch.ones_like(on)
+        sched.set_timesteps(steps); many = len(sched.timesteps); firsts = [s * getattr(sched, "order", 1) for s in ([start] * total if isinstance(start, int) else start)]
+        unmet = [s for s, v in zip(firsts, on.tolist()) if v != 1 and not any(begin <= i / many < end for i in range(s, many))]
+        if unmet: warnings.warn(f"guidance_scale has no effect where guidance_interval=({begin:g}, {end:g}) meets no step: those that are run lie from {unmet[0] / many:g} to {(many - 1) / many:g} of the schedule; give an interval that holds one of them", stacklevel=4)
     run = _begin(pipe, sched, noise, text, uncond, g, guidance_rescale, steps, gens, eta, start, init, mask, extra, None if batch_size is None else 2 * batch_size, before, after, look=after is not None)
     if progress:
         from tqdm.auto import tqdm
@@ -103,8 +107,8 @@ def _check_setting(pipe, name, v):
     most = pipe.scheduler.config.num_train_timesteps if hasattr(pipe, "scheduler") else 1000
     match name:
         case "prompt" | "negative_prompt": _prompts(v, name.replace("_", " "))
-        case "seed" if v is not None: pick_seeds(v, len(v) if isinstance(v, (list, tuple, range)) and len(v) else 1)
-        case "guidance_scale" if v is not None: check_scale(v, len(v) if isinstance(v, (list, tuple)) and v else 1)
+        case "seed" if v is not None: v = _plain(v); pick_seeds(v, len(v) if isinstance(v, (list, tuple, range)) and len(v) else 1)
+        case "guidance_scale" if v is not None: v = _plain(v); check_scale(v, len(v) if isinstance(v, (list, tuple)) and v else 1)
         case "guidance_rescale" | "strength" | "eta": check_number(name, v, 0, 1)
         case "guidance_interval": _interval(v)
         case "scheduler" if v is not None and pipe is not None: get_scheduler(pipe, v)
@@ -122,6 +126,7 @@ def _check_cell(pipe, kw):
 
 def _seeds(seed, n, prompts):
     "The seeds of all pictures: n that every prompt shares, or one for each."
+    seed = _plain(seed)
     if isinstance(seed, (list, tuple, range)) and type(n) is int and prompts > 1 and len(seed) == n * prompts: return pick_seeds(seed, len(seed))
     return pick_seeds(seed, n) * prompts
 

@@ -9,7 +9,7 @@ __all__ = ['guide', 'check_scale']
 
 # %% ../nbs/22_guidance.ipynb #1bcd8261
 import torch
-from .core import check_number, strict
+from .core import _plain, check_number, strict
 
 
 @strict
@@ -43,7 +43,8 @@ def check_scale(
 ) -> torch.Tensor: # float64 (n,)
     "The guidance scale of each of `n` pictures. Raises `ValueError` for NaN, inf, what no network can compute with (above 10000) or another count, `TypeError` for what is no number."
     try:
-        if any(type(v) is bool for v in (scale if isinstance(scale, (list, tuple)) else [scale])): raise TypeError
+        scale = _plain(scale)
+        if any(type(_plain(v)) is bool for v in (scale if isinstance(scale, (list, tuple)) else [scale])): raise TypeError
         g = torch.as_tensor(scale, dtype=torch.float64, device="cpu").flatten()
     except (TypeError, ValueError, RuntimeError): raise TypeError(f"guidance_scale must be a number, or one for each picture, got {scale!r:.80}") from None
     if len(g) not in (1, n): raise ValueError(f"{len(g)} guidance scales for {n} pictures: give a single number, or one for each picture")

@@ -8,10 +8,10 @@ Docs: https://sdcourse.github.io/sdcourse/inpaint.html.md"""
 __all__ = ['latent_mask', 'inpaint', 'text_mask', 'fill_hole']
 
 # %% ../nbs/15_inpaint.ipynb #935cefa7
-import torch
+import re, torch
 from .attention import heat, record_attention
-from .core import check_finite, check_whole, generators, pick_seeds, placed, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
-from .generate import _draw, _model
+from .core import _plain, check_finite, check_whole, generators, pick_seeds, placed, shorten, strict, to_mask, to_pil, to_rgb, to_rgbs, to_tensor
+from .generate import _draw, _model, _seeds
 from .latents import check_size, encode, seeded_noise, _distribution, _shift
 from .models import get_scheduler, suits
 from .record import pack, stamp
@@ -38,7 +38,7 @@ def inpaint(
     mask, # a mask of the same size in a form that `to_mask` takes, or one for each prompt: white, opaque or True is made new; black, transparent or False is kept
     *,
     strength=1., # the part of the steps that is run: 1 begins with noise, less with what is under the mask; a number, or one for each picture that comes out
-    feather: int = 0, # pixels over which the new fades into the old, inside the mask
+    feather: int = 0, # pixels over which the new fades into the old, inside the mask; below half the width of its widest part
     composite: bool = True, # False: what the decoder gives, as diffusers does, instead of the picture's own pixels outside the mask
     negative_prompt="", # what to walk away from: a string, or one for each prompt
     n: int = 1, # pictures of each prompt
@@ -72,8 +72,12 @@ def inpaint(
     except (TypeError, ValueError) as e: raise type(e)(str(e) if "mask" in str(e) else f"mask: {e}") from None
     m = torch.cat([latent_mask(pipe, h) for h in holes])
     if check_whole("feather", feather, 0, of="pixels") > max(W, H): raise ValueError(f"feather must be at most {max(W, H)} pixels, the longer side of the picture, got {shorten(feather)}")
-    seeds = pick_seeds(seed, n); total = count * len(seeds); steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
-    strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total
+    if feather and not composite: raise ValueError(f"feather={feather} has no effect with composite=False, which pastes nothing: leave one of them out")
+    for h in holes: _whole_within(h, feather)
+    negatives = _prompts(negative_prompt, "negative prompt")
+    if len(negatives) not in (1, count): raise ValueError(f"{len(negatives)} negative prompts for {count} prompts: give a single one, or one for each")
+    seeds = _seeds(seed, n, count); total = len(seeds); steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
+    strength = _plain(strength); strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total
     if len(strengths) != total: raise ValueError(f"{len(strengths)} strengths for {total} pictures: give a single number, or one for each")
     starts = [start_step(s, steps) for s in strengths]; c = pipe.vae.config.latent_channels; trained = pipe.unet.config.in_channels == 2 * c + 1
     if not trained and pipe.unet.config.in_channels != c: raise ValueError(f"this UNet has {pipe.unet.config.in_channels} input channels; inpaint() knows those with {c}, and inpainting models with {2 * c + 1}")
@@ -82,12 +86,11 @@ def inpaint(
     def at(x, k): return x[k // n if len(x) > 1 else 0]
     def more(k): return dict(strength=float(strengths[k]), image=at(packed[0], k), mask=at(packed[1], k), feather=feather, composite=composite) | (dict(parent=at(recipes, k)) if at(recipes, k) else {})
     if not any(h.getbbox() for h in holes):
-        negatives = _prompts(negative_prompt, "negative prompt")
-        return [stamp(at(images, k).copy(), "inpaint", prompt=at(prompts, k), negative_prompt=at(negatives, k), seed=seeds[k % n], num_inference_steps=steps, **more(k), model=_model(pipe)) for k in range(total)]
-    gens = generators(seeds * count); rows = lambda x: x if len(x) == 1 else x.repeat_interleave(n, 0); small = batch_size if isinstance(batch_size, int) and batch_size > 0 else None
+        return [stamp(at(images, k).copy(), "inpaint", prompt=at(prompts, k), negative_prompt=at(negatives, k), seed=seeds[k], num_inference_steps=steps, **more(k), model=_model(pipe)) for k in range(total)]
+    gens = generators(seeds); rows = lambda x: x if len(x) == 1 else x.repeat_interleave(n, 0); small = batch_size if isinstance(batch_size, int) and batch_size > 0 else None
     init = encode(pipe, images, seed=gens, batch_size=small) if not trained or any(starts) else None # (total, 4, h, w); a generator gives first this sample, then the noise: diffusers' order
     noise = seeded_noise(pipe, gens, height=H, width=W) if latents is None else latents
-    known = _holed(pipe, images, m, gens, rows) if trained else [torch.randn(1, c, *m.shape[-2:], generator=g) for g in gens] # diffusers encodes the picture with the hole even where nobody reads it: noise is used up
+    known = _holed(pipe, images, m, gens, rows) if trained else [torch.randn(1, c, *m.shape[-2:], generator=g, dtype=torch.float32, device="cpu") for g in gens] # diffusers encodes the picture with the hole even where nobody reads it: noise is used up
     mask = rows(m).to(**placed(pipe.unet))
     imgs = _draw(pipe, "inpaint", prompts * (count // len(prompts)), negative_prompt=negative_prompt, n=n, seed=seeds, num_inference_steps=steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale,
                  guidance_interval=guidance_interval, scheduler=scheduler, eta=eta, batch_size=batch_size, progress=progress, prompt_embeds=prompt_embeds, negative_prompt_embeds=negative_prompt_embeds, latents=noise,
@@ -98,12 +101,19 @@ def inpaint(
     return imgs
 
 
+def _whole_within(hole, feather):
+    "Refuse an edge so wide that no pixel of the hole is new alone."
+    from PIL import ImageFilter
+    for k in range(feather if hole.getbbox() else 0):
+        if not (hole := hole.filter(ImageFilter.MinFilter(3))).getbbox(): raise ValueError(f"feather={feather} leaves nothing of the new part whole: its widest place fades over {k} pixels at most; take feather={k} or less, or a larger mask")
+
+
 def _holed(pipe, images, m, gens, rows):
     "Latents of the pictures with the grown hole in grey, sampled: (total, 4, h, w)."
     x = to_tensor(images); f = x.shape[-1] // m.shape[-1]
     x = x * (1 - m.repeat_interleave(f, 2).repeat_interleave(f, 3)) # (1 or count, 3, H, W)
     with torch.no_grad(): mean, std = _distribution(pipe, x)
-    z = rows(mean) + rows(std) * torch.cat([torch.randn(1, *mean.shape[1:], generator=g) for g in gens]).to(mean)
+    z = rows(mean) + rows(std) * torch.cat([torch.randn(1, *mean.shape[1:], generator=g, dtype=torch.float32, device="cpu") for g in gens]).to(mean)
     return ((z - _shift(pipe)) * pipe.vae.config.scaling_factor).to(pipe.unet.dtype)
 
 
@@ -141,14 +151,15 @@ def text_mask(
     for name, v in (("strength", strength), ("threshold", .5 if threshold is None else threshold)):
         if isinstance(v, (bool, str)) or not 0 < v < 1: raise ValueError(f"{name} must be between 0 and 1, got {shorten(v)}")
     image = to_rgb(image); check_whole("grow", grow, 0, max(image.size), of="pixels"); h, w = check_size(pipe, image.height, image.width); prompt = words if prompt is None else prompt; sched = get_scheduler(pipe, "ddim")
-    if not words.strip() or words not in prompt: raise ValueError(f"words={shorten(words)} is not in the prompt {shorten(prompt)}: name what is to be found, as the prompt says it")
+    named = re.compile(rf"(?<![^\W\d_]){re.escape(words.strip())}(?![^\W\d_])", re.I) # whole words, as attention finds them
+    if not words.strip() or not named.search(prompt): raise ValueError(f"words={shorten(words)} is not in the prompt {shorten(prompt)}: name what is to be found, as the prompt says it")
     noise = seeded_noise(pipe, pick_seeds(seed, n), height=image.height, width=image.width); t = torch.tensor(int(strength * sched.config.num_train_timesteps), device=noise.device)
     xt = sched.add_noise(encode(pipe, image).to(noise).expand_as(noise), noise, t.repeat(n)) # (n, 4, h, w)
     def ask(text): return check_finite(pipe.unet(xt, t, encoder_hidden_states=embed(pipe, text).expand(n, -1, -1), return_dict=False)[0], f"in the prediction at timestep {int(t)}", what="noise")
     with torch.no_grad(), record_attention(pipe, prompt, n) as seen: eps = ask(prompt)
     if method == "attention": m = torch.stack([heat(seen, words, picture=k) for k in range(n)]).mean(0)
     else:
-        with torch.no_grad(): without = ask(prompt.replace(words, ""))
+        with torch.no_grad(): without = ask(named.sub("", prompt))
         m = (eps - without).abs().float().mean((0, 1)).cpu()
     m = np.asarray(Image.fromarray(m.numpy()).resize(image.size, Image.Resampling.BILINEAR)); m = (m - m.min()) / max(m.max() - m.min(), 1e-12)
     res = Image.fromarray(((m > (_otsu(m) if threshold is None else threshold)) * 255).astype("uint8"))

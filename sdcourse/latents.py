@@ -30,7 +30,7 @@ def encode(
     z, std = _distribution(pipe, x, batch_size) # (B, 4, h, w)
     if gens:
         k = len(gens) // len(x); std = std.repeat_interleave(k, 0)
-        z = z.repeat_interleave(k, 0) + std * torch.cat([torch.randn(1, *z.shape[1:], generator=g) for g in gens]).to(z)
+        z = z.repeat_interleave(k, 0) + std * torch.cat([torch.randn(1, *z.shape[1:], generator=g, dtype=torch.float32, device="cpu") for g in gens]).to(z)
     return (z - _shift(pipe)) * pipe.vae.config.scaling_factor # (B, 4, h, w)
 
 
@@ -111,7 +111,7 @@ def _noise(pipe, seeds, h, w):
     "As it is drawn: on the CPU in float32."
     if not hasattr(seeds, "__iter__") or not hasattr(seeds, "__len__") or not len(seeds): raise TypeError(f"seeds must be a list with a number, or a generator, for each picture, got {shorten(seeds)}")
     gens = [s if isinstance(s, torch.Generator) else generators(pick_seeds(s))[0] for s in seeds]
-    return torch.cat([torch.randn(1, pipe.vae.config.latent_channels, h, w, generator=g) for g in gens]) # (n, 4, h, w)
+    return torch.cat([torch.randn(1, pipe.vae.config.latent_channels, h, w, generator=g, dtype=torch.float32, device="cpu") for g in gens]) # (n, 4, h, w)
 
 # %% ../nbs/21_latents.ipynb #271c700c
 _linear = weakref.WeakKeyDictionary() # one fit for each autoencoder

@@ -177,12 +177,14 @@ SCHEDULERS = { # name: class in diffusers, and what differs from its defaults
     "dpm++_sde": ("DPMSolverMultistepScheduler", dict(algorithm_type="sde-dpmsolver++")), "unipc": ("UniPCMultistepScheduler", {}), "deis": ("DEISMultistepScheduler", {}),
     "lcm": ("LCMScheduler", {}), "tcd": ("TCDScheduler", {}),
 }
+_OWN = {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "algorithm_type", "solver_order", "solver_type", "solver_p", "predict_x0", "disable_corrector", "lower_order_final", "euler_at_final", "final_sigmas_type",
+        "lambda_min_clipped", "interpolation_type", "timestep_type", "sigma_min", "sigma_max", "thresholding", "dynamic_thresholding_ratio", "sample_max_value"} # of a sampler, not of the noise schedule: none hands them on to another
 
 
 @strict
 def get_scheduler(
     pipe, # a diffusers pipeline
-    scheduler=None, # a name of `SCHEDULERS`, a diffusers scheduler, or None for the pipeline's own
+    scheduler=None, # a name of `SCHEDULERS`, the same whatever the pipeline's own is, a diffusers scheduler, or None for the pipeline's own
 ):  # a fresh scheduler with the noise schedule the model was trained on
     "A scheduler of its own for each run, made from the pipeline's noise schedule: schedulers have a memory, and a shared one mixes up its pictures."
     import diffusers
@@ -190,7 +192,7 @@ def get_scheduler(
     if scheduler is None: cls, config = type(pipe.scheduler), pipe.scheduler.config
     elif isinstance(scheduler, str):
         if scheduler not in SCHEDULERS: raise ValueError(f"unknown scheduler {scheduler!r}" + _hint(scheduler, SCHEDULERS))
-        (name, extra), config = SCHEDULERS[scheduler], pipe.scheduler.config
+        (name, extra), config = SCHEDULERS[scheduler], {k: v for k, v in pipe.scheduler.config.items() if k not in _OWN}
         if scheduler == "lms":
             try: import scipy # noqa: F401  (LMS integrates with it, and does not ask for it)
             except ImportError: raise ImportError("the scheduler 'lms' needs scipy: pip install scipy, or take 'euler'") from None

@@ -16,6 +16,7 @@ from .augment import HUES, PALETTE, SCENES, dyed, plural
 from .core import Room, check_finite, check_number, check_whole, in_turn, nearest, shorten, strict
 from .generate import txt2img
 from .latents import seeded_noise
+from .record import numbers_hash
 from .show import labelled_grid
 from .text import _prompts, embed, tokenize
 
@@ -175,7 +176,7 @@ def swap_token(
     *,
     share: float = 1., # how much of the new meaning: 0 none, 1 all, between them a mixture
 ):  # gives the vector that now stands for `word`
-    """Within the block, `word` means `by`: a forward hook on the table of token vectors puts another vector in its place. No weight is changed, and after the block, or an error in it, all is as before.
+    """Within the block, `word` means `by`: a forward hook on the table of token vectors puts another vector in its place. No weight is changed, and after the block, or an error in it, all is as before. Recipes of what is drawn in it say so (`added`), and `replay` outside of it refuses or warns.
 
     Raises `ValueError` for a word of several tokens, with its pieces, or a vector of another size. Source: Gal et al. 2022, "An Image is Worth One Word" (section 4), which learns such vectors."""
     table = pipe.text_encoder.get_input_embeddings(); share = check_number("share", share, 0, 1); here = table.weight
@@ -184,9 +185,10 @@ def swap_token(
     if new is None or new.shape != here.shape[1:]: raise ValueError(f"by must be a word or a vector of {here.shape[1]} numbers, got {shorten(tuple(by.shape) if isinstance(by, torch.Tensor) else by)}")
     vector = torch.lerp(here[old].detach(), new, float(share))
     with in_turn(pipe): # else the word would mean something else in another thread, too
-        hook = table.register_forward_hook(lambda module, args, out: torch.where((args[0] == old)[..., None], vector.to(out), out))
+        hook = table.register_forward_hook(lambda module, args, out: torch.where((args[0] == old)[..., None], vector.to(out), out)); was = getattr(table, "_swapped", ())
+        table._swapped = (*was, dict(kind="swap", name="swap_token", sha256=numbers_hash([vector]), token=word, weight=float(share))) # for `added_to`
         try: yield vector
-        finally: hook.remove()
+        finally: hook.remove(); table._swapped = was
 
 
 def _token(pipe, word):

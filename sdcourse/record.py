@@ -86,12 +86,12 @@ def fingerprint(
 ) -> str: # 12 hexadecimal digits
     """What tells one model's weights from another's: a SHA-256 over the name and shape of every tensor and four of its numbers, rounded to half precision.
 
-    The same in float32 and float16. Adapters, merged or not, and further training change it; a change of single numbers may not."""
+    The same in float32 and float16, and of a compiled model; a part that the pipeline lacks is passed over. Adapters, merged or not, and further training change it; a change of single numbers may not."""
     import torch
     names, few = [], []
     for part in ("text_encoder", "unet", "vae"):
-        for name, p in getattr(pipe, part).named_parameters():
-            names.append(f"{part}.{name} {tuple(p.shape)}\n")
+        for name, p in [] if getattr(pipe, part) is None else getattr(pipe, part).named_parameters():
+            names.append(f"{part}.{name.replace('_orig_mod.', '')} {tuple(p.shape)}\n")
             x = p.data if p.is_contiguous() else p.data.contiguous(); n = x.numel()
             few.append(x.as_strided((min(4, n),), (max(1, (n - 1) // 3),)))
     return hashlib.sha256("".join(names).encode() + torch.cat([x.to(few[0].device, few[0].dtype) for x in few]).half().cpu().numpy().tobytes()).hexdigest()[:12]
@@ -119,14 +119,15 @@ def numbers_hash(
 
 def added_to(
     pipe, # a diffusers pipeline
-) -> list: # of {"kind": "lora", "name": ..., "sha256": ..., "weight": ..., "adapter": ...} and {"kind": "embedding", "name": ..., "sha256": ..., "token": ...}; [] for a plain model
+) -> list: # of {"kind": "lora", "name": ..., "sha256": ..., "weight": ..., "adapter": ...} and {"kind": "embedding", "name": ..., "sha256": ..., "token": ...}; within `prompts.swap_token` also {"kind": "swap", ...}; [] for a plain model
     "The LoRAs and the learnt words that a pipeline holds beside its weights, each with `numbers_hash`. The name is that of the file or folder where `load_trained` took it from, else the adapter's or the word's."
     names, rows = getattr(pipe, "_added_names", {}), []
     for adapter in getattr(pipe.unet, "peft_config", {}):
-        layers = [m for part in (pipe.unet, pipe.text_encoder) for m in part.modules() if adapter in getattr(m, "lora_A", {})]
+        layers = [m for part in filter(None, (pipe.unet, pipe.text_encoder)) for m in part.modules() if adapter in getattr(m, "lora_A", {})]
         weights = sorted({round(m.scaling[adapter] * m.r[adapter] / m.lora_alpha[adapter], 6) if adapter in m.active_adapters and not m.disable_adapters else 0. for m in layers})
         rows.append(dict(kind="lora", name=names.get(adapter, adapter), sha256=numbers_hash([m[adapter].weight for layer in layers for m in (layer.lora_A, layer.lora_B)]), weight=weights[0] if len(weights) == 1 else weights, adapter=adapter))
-    tok = pipe.tokenizer; table = pipe.text_encoder.get_input_embeddings().weight
+    if pipe.text_encoder is None or pipe.tokenizer is None: return rows
+    tok = pipe.tokenizer; words = pipe.text_encoder.get_input_embeddings(); table = words.weight
     for token, k in sorted(tok.get_added_vocab().items(), key=lambda kv: kv[1]):
         if token not in tok.all_special_tokens and k < len(table): rows.append(dict(kind="embedding", name=names.get(token, token), sha256=numbers_hash([table[k]]), token=token))
-    return rows
+    return rows + [*getattr(words, "_swapped", ())]

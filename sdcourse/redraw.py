@@ -11,7 +11,7 @@ __all__ = ['SKETCHES', 'start_step', 'img2img', 'Likeness', 'likeness', 'open_pi
 import json, math
 from typing import NamedTuple
 import torch
-from .core import atomic, check_whole, generators, read_picture, shorten, strict, to_mask, to_rgb, to_rgbs
+from .core import _plain, atomic, check_whole, generators, read_picture, shorten, strict, to_mask, to_rgb, to_rgbs
 from .generate import _draw, _seeds
 from .latents import check_size, encode
 from .models import suits
@@ -62,7 +62,7 @@ def img2img(
     """Redraw a picture as the prompt says: noise of the level of step `start_step(strength, steps)` is added, and taken away again.
 
     The same as diffusers' `StableDiffusionImg2ImgPipeline` with one generator for each picture, and the same in any batch (within 1/255). The higher the strength, the further from the picture.
-    Of a picture that carries a recipe itself, the recipe is kept as `parent`. Raises `TypeError` and `ValueError` with the remedy before the first step; `FloatingPointError` for NaN.
+    Of a picture that carries a recipe itself, the recipe is kept as `parent`, with that one's parent in it and so on, 100 in all; how many came before them is kept as `{"left out": n}`. Raises `TypeError` and `ValueError` with the remedy before the first step; `FloatingPointError` for NaN.
     Source: Meng et al. 2021, "SDEdit: Guided Image Synthesis and Editing with Stochastic Differential Equations", algorithm 1."""
     prompts = _prompts(prompt); images = list(image) if isinstance(image, (list, tuple)) else [image]
     if not images: raise ValueError("no pictures given")
@@ -73,7 +73,7 @@ def img2img(
     if len(images) not in (1, len(prompts)): raise ValueError(f"{len(images)} pictures for {len(prompts)} prompts: give a single one of either, or as many pictures as prompts")
     seeds = _seeds(seed, n, len(prompts)); total = len(seeds)
     steps = suits(pipe)["steps"] if num_inference_steps is None else num_inference_steps
-    strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total
+    strength = _plain(strength); strengths = list(strength) if hasattr(strength, "__len__") and not isinstance(strength, str) else [strength] * total
     if len(strengths) != total: raise ValueError(f"{len(strengths)} strengths for {total} pictures: give a single number, or one for each")
     starts = [start_step(s, steps) for s in strengths]
     gens = generators(seeds)
@@ -93,19 +93,24 @@ def _fits(pipe, img):
     except ValueError as e: raise ValueError(f"a picture of {img.width}x{img.height} pixels does not fit this model ({e}): bring it to a size with fit_picture(image, pipe)") from None
 
 
-def _recipe(img):
-    "The recipe that a picture carries, without the pictures in it; None when it carries none."
+def _recipe(img, most=100):
+    "The recipe that a picture carries, without the pictures in it, with its ancestors `most` recipes (None: all); None when it carries none."
     recipe = getattr(img, "info", {}).get("sdcourse")
-    try: return _bare(json.loads(recipe) if isinstance(recipe, str) else recipe)
+    try: return _bare(json.loads(recipe) if isinstance(recipe, str) else recipe, most)
     except ValueError: return None # another program's
 
 
-def _bare(x):
-    "A recipe in which each picture and tensor is only named, by its size and its hash."
+def _bare(x, most=None):
+    "A recipe in which each picture and tensor is only named, by its size and its hash; ancestors beyond `most` are only counted."
     if isinstance(x, list): return [_bare(v) for v in x]
     if not isinstance(x, dict): return x
     if x.get("kind") in ("picture", "tensor"): return {"left out": x["kind"], "size": x.get("size") or x.get("shape"), "sha256": x.get("sha256")}
-    return {k: _bare(v) for k, v in x.items()}
+    line = [x]
+    while isinstance(parent := line[-1].get("parent"), dict): line.append(parent)
+    lost = line.pop()["left out"] if isinstance(line[-1].get("left out"), int) else 0
+    res = {"left out": lost + len(line[most:] if most else ())}
+    for r in reversed(line[:most]): res = {k: res if k == "parent" and isinstance(v, dict) else _bare(v) for k, v in r.items()}
+    return res
 
 # %% ../nbs/13_img2img.ipynb #cfec6219
 class Likeness(NamedTuple):

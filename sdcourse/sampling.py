@@ -10,7 +10,7 @@ __all__ = ['x0_eps', 'Step', 'denoise', 'max_difference']
 # %% ../nbs/23_sampling.ipynb #7a03d55d
 import copy, inspect, torch
 from typing import Callable, NamedTuple
-from .core import Room, check_finite, check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, shorten, strict
+from .core import Room, check_finite, check_number, check_tensor, check_whole, generators, in_turn, pick_seeds, placed, shorten, strict, to_rgbs
 from collections.abc import Callable
 from .guidance import _guide, check_scale
 from .models import get_scheduler
@@ -47,7 +47,7 @@ class Step(NamedTuple):
 @strict
 def denoise(
     pipe, # a diffusers pipeline
-    noise: torch.Tensor, # (B, 4, h, w) standard normal, from `seeded_noise`
+    noise: torch.Tensor, # (B, 4, h, w) standard normal, from `seeded_noise`; in double precision it is taken in the UNet's, and `text` and `uncond` are taken in that of the noise
     text: torch.Tensor, # (B, 77, d) from `embed`, or (1, 77, d) for all
     uncond: torch.Tensor | None = None, # the same of the empty or the negative prompt; may be None where every guidance scale is 1
     *,
@@ -67,7 +67,7 @@ def denoise(
 ):  # yields a `Step` for each timestep
     """Run the reverse process as a generator of steps: one loop for text to image, image to image, inpainting, and every scheduler of diffusers.
 
-    Rows that start later than others rest as `init` until their step. Raises `ValueError` for what does not fit, before the first step; `FloatingPointError` for NaN or inf, with the step and the remedy; `MemoryError` where not even one row fits. Of several threads with one pipeline, each step is one's alone.
+    Rows that start later than others rest as `init` until their step. Raises `ValueError` for what does not fit, before the first step; `FloatingPointError` for NaN or inf, with the step and the remedy; `MemoryError` where not even one row fits. Of several threads with one pipeline, each step is one's alone, `before` and `after` included: neither may wait for another that draws or decodes.
     Source: Song et al. 2020 (DDIM), equation 12, and what each scheduler's page names; image to image: Meng et al. 2021 (SDEdit); the mask: Lugmayr et al. 2022 (RePaint), equation 8."""
     return _begin(pipe, get_scheduler(pipe, scheduler), noise, text, uncond, guidance_scale, guidance_rescale, num_inference_steps, generators, eta, start, init, mask, extra, batch_size, before, after)
 
@@ -75,6 +75,8 @@ def denoise(
 def _begin(pipe, sched, noise, text, uncond, guidance_scale, guidance_rescale, num_inference_steps, generators, eta, start, init, mask, extra, batch_size, before, after, look=True):
     "`denoise` with a scheduler that nobody else uses. Where nobody will `look` at the steps, they have no `x0` and no `eps`."
     B = _check(pipe, noise, text, uncond, init, mask, extra)
+    if noise.dtype == torch.float64: noise = noise.to(placed(pipe.unet)["dtype"])
+    text, uncond = (x if x is None else x.to(noise.dtype) for x in (text, uncond))
     n = check_whole("num_inference_steps", num_inference_steps, 1, sched.config.num_train_timesteps); check_number("guidance_rescale", guidance_rescale, 0, 1); _check_eta(sched, eta)
     starts = list(start) if isinstance(start, (list, tuple, range)) or getattr(start, "ndim", 0) else [start] * B
     if len(starts) != B: raise ValueError(f"{len(starts)} values of start for {B} pictures: give a single number, or one for each picture")
@@ -217,9 +219,10 @@ def max_difference(
     a, # PIL pictures
     b, # as many PIL pictures of the same sizes
 ) -> int: # 0 to 255
-    "The largest difference of any channel of any pixel between two lists of pictures."
+    "The largest difference of any channel of any pixel, as `to_rgb` sees them, between two lists of pictures."
     import numpy as np
-    a, b = list(a), list(b)
+    if one := next((x for x in (a, b) if hasattr(x, "convert")), None): raise TypeError(f"two lists of pictures are compared, got {shorten(one)}: of single ones, max_difference([a], [b])")
+    a, b = to_rgbs(a), to_rgbs(b)
     if len(a) != len(b) or not len(a): raise ValueError(f"only lists of as many pictures can be compared, not {len(a)} with {len(b)} pictures")
     if wrong := next(((p, q) for p, q in zip(a, b) if p.size != q.size), None): raise ValueError(f"only pictures of one size can be compared, not {wrong[0].width}x{wrong[0].height} with {wrong[1].width}x{wrong[1].height}")
     return max(int(np.abs(np.asarray(p).astype(int) - np.asarray(q)).max()) for p, q in zip(a, b))

@@ -28,6 +28,7 @@ def loss_gradient(
 
     Raises `TypeError` and `ValueError` for a loss that gives no single number or does not depend on the picture, `FloatingPointError` for NaN or inf.
     Source: Chung et al. 2022, "Diffusion Posterior Sampling for General Noisy Inverse Problems", algorithm 1; cheap: the idea of the fast.ai and Hugging Face deep dive of 2022."""
+    _can_bend()
     with torch.enable_grad(), _frozen(pipe):
         if exact: x = xt.detach().requires_grad_(); x0, eps = predict(x)
         else:
@@ -41,6 +42,10 @@ def loss_gradient(
     if not exact: grad = grad / torch.as_tensor(abar).sqrt().to(grad)
     if not (torch.isfinite(values).all() and torch.isfinite(grad).all()): raise FloatingPointError(f"the loss or its gradient is NaN or inf ({xt.dtype}): look for sqrt(0), log(0) or 0/0 in the loss" + ("" if xt.dtype == torch.float32 else ", or load the model in float32: load(..., dtype=torch.float32)"))
     return eps.detach(), values.detach(), grad
+
+
+def _can_bend():
+    if torch.is_inference_mode_enabled(): raise RuntimeError("steer() follows a gradient, and torch.inference_mode() allows none: call it outside of that block, or make the block torch.no_grad()")
 
 
 @contextmanager
@@ -101,7 +106,7 @@ def steer(
         if loss not in LOSSES: raise ValueError(f"no loss {shorten(loss)}" + (f"; did you mean {like!r}?" if (like := nearest(loss, LOSSES)) else f"; there are {', '.join(LOSSES)}, or give a function of one picture"))
     elif not callable(loss): raise TypeError(f"loss must be a name ({', '.join(LOSSES)}) or a function of one picture, got {shorten(loss)} ({type(loss).__name__})")
     f = LOSSES[loss] if isinstance(loss, str) else loss
-    check_whole("every", every, of="steps")
+    check_whole("every", every, of="steps"); _can_bend()
     if log is not None and not callable(log): raise TypeError(f"log must be a function of (i, losses), got {shorten(log)}")
     try: scales = torch.as_tensor(scale, dtype=torch.float32, device="cpu").flatten()
     except (TypeError, ValueError, RuntimeError): raise TypeError(f"scale must be a number, or one for each picture, got {shorten(scale)}") from None
@@ -113,14 +118,15 @@ def steer(
     def before(i, t, abar, xt, predict):
         live = scales.nonzero().flatten().tolist(); eps = torch.empty_like(xt)
         if i % every: return predict(xt)[1]
-        rest = [k for k in range(len(xt)) if k not in live]; values = xt.new_zeros(len(xt))
+        rest = [k for k in range(len(xt)) if k not in live]; values = torch.zeros(len(xt), dtype=torch.float32)
         if rest: eps[rest] = predict(xt[rest], rest)[1]
         def bend(k):
-            e, values[k], g = loss_gradient(pipe, xt[k], abar, lambda x: predict(x, k), f, exact=exact)
+            e, losses, g = loss_gradient(pipe, xt[k], abar, lambda x: predict(x, k), f, exact=exact)
+            values[k] = losses.to(values) # the decoder may compute in other numbers than the UNet
             rms = g.float().square().mean((1, 2, 3), keepdim=True).sqrt() # a loss of no slope pushes nowhere
             eps[k] = e + scales[k].to(xt).view(-1, 1, 1, 1) * (1 - abar).sqrt().to(xt) * (g / rms.clamp_min(1e-12)).to(xt)
         room(bend, live)
-        if log is not None: log(i, values.cpu())
+        if log is not None: log(i, values)
         return eps
     return _draw(pipe, "steer", prompt, negative_prompt=negative_prompt, n=n, seed=seed, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, guidance_rescale=guidance_rescale,
                  guidance_interval=guidance_interval, height=height, width=width, scheduler=scheduler, eta=eta, batch_size=batch_size, progress=progress, prompt_embeds=prompt_embeds,

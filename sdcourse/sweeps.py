@@ -10,7 +10,7 @@ __all__ = ['Sweep', 'sweep', 'sweep_pictures']
 # %% ../nbs/11_sweeps.ipynb #8480718b
 import inspect, itertools
 from typing import NamedTuple
-from .core import check_whole, keeping, nearest, pick_seeds, shorten, strict, to_rgb
+from .core import _plain, check_whole, keeping, nearest, pick_seeds, shorten, strict, to_rgb
 from .generate import _check_cell, _check_setting, txt2img
 from .show import labelled_grid
 
@@ -87,7 +87,7 @@ def _plan(pipe, prompt, mode, batch_size, settings):
     "The axes, and the calls to make: (places of the pictures, mode, prompt, keywords)."
     if mode is not None and not callable(mode): raise TypeError(f"mode must be a function that draws, img2img say, got {shorten(mode)}")
     mode = mode or txt2img; takes = inspect.signature(mode).parameters; free = any(p.kind == p.VAR_KEYWORD for p in takes.values())
-    names = [k for k in takes if k not in ("pipe", "prompt", "batch_size", *_NOT_HERE)]; who = mode.__name__
+    names = [k for k in takes if k not in ("pipe", "prompt", "batch_size", *_NOT_HERE)]; who = _called(mode)
     for k, v in settings.items():
         if k in _NOT_HERE: raise ValueError(f"{k}={shorten(v)} has no place in a sweep: {_NOT_HERE[k]}")
         if k not in names and not free: raise TypeError(f"sweep() has no argument {k}={shorten(v)}" + (f"; did you mean {like}=?" if (like := nearest(k, names)) else f"; {who} takes {', '.join(names)}"))
@@ -96,6 +96,7 @@ def _plan(pipe, prompt, mode, batch_size, settings):
     if batch_size is not None: check_whole("batch_size", batch_size, of="pictures")
     given = {"prompt": prompt, **settings}
     axes = [(k, list(v.tolist() if hasattr(v, "tolist") else v)) for k, v in given.items() if isinstance(v, (list, range)) or type(v).__name__ == "ndarray" and v.ndim == 1]
+    axes = [(k, [_plain(v) if getattr(v, "ndim", 1) == 0 else v for v in vs]) for k, vs in axes]
     if not axes: raise ValueError("nothing to sweep: give a list to one or two keywords, e.g. guidance_scale=[1.1, 3, 7, 14]")
     if len(axes) > 2: raise ValueError(f"{len(axes)} axes ({', '.join(k for k, _ in axes)}): a page has two; give a single value to all others, or call sweep in a loop")
     for k, vs in axes:
@@ -103,6 +104,8 @@ def _plan(pipe, prompt, mode, batch_size, settings):
         if unfit := next((v for v in vs if isinstance(v, (list, dict, set))), None): raise ValueError(f"the axis {k} holds {shorten(unfit)}: an axis is a flat list of values")
     fixed = {k: v for k, v in given.items() if k not in dict(axes)}
     together = {"n", "seed", "batch_size"} <= {*takes} # the mode follows txt2img: a picture for each prompt and seed, and a scale of its own for each
+    for k in ("guidance_scale", "strength") if together else ():
+        if isinstance(v := _plain(fixed.get(k)), (list, tuple)) and len(v) > 1: raise ValueError(f"{k}={shorten(v)} would vary beside the axis {axes[0][0]}, unseen: give one number, or a list, which is an axis")
     for k, v in [*fixed.items(), *((k, v) for k, vs in axes for v in vs)]: _check_value(pipe, k, v, together)
     if "seed" in takes and "seed" not in given: fixed["seed"] = pick_seeds(None)[0] # one for all
     words, rows = ([a for a in axes if together and a[0] in kind and a[0] in takes] for kind in (_WORDS, _ROWS))
@@ -114,6 +117,9 @@ def _plan(pipe, prompt, mode, batch_size, settings):
             for r in _split(inner, most): calls.append(_call(a, w, r, fixed, [k for k, _ in axes], together))
     for _, kw in calls if together else (): _check_cell(pipe, kw)
     return axes, [(places, mode, kw) for places, kw in calls]
+
+
+def _called(mode): return getattr(getattr(mode, "func", mode), "__name__", type(mode).__name__) # of a functools.partial what is in it
 
 
 def _split(xs, n): return [xs[k:k + n] for k in range(0, len(xs), n)]
@@ -135,7 +141,7 @@ def _call(apart, words, rows, fixed, order, together):
 def _run(pipe, calls):
     for places, mode, kw in calls:
         imgs = mode(pipe, kw.pop("prompt"), **kw); imgs = list(imgs) if isinstance(imgs, (list, tuple)) else [imgs]
-        if len(imgs) != len(places) or not all(hasattr(im, "convert") for im in imgs): raise TypeError(f"{mode.__name__} gave {shorten(imgs)} where {len(places)} picture{'s were' if len(places) > 1 else ' was'} expected")
+        if len(imgs) != len(places) or not all(hasattr(im, "convert") for im in imgs): raise TypeError(f"{_called(mode)} gave {shorten(imgs)} where {len(places)} picture{'s were' if len(places) > 1 else ' was'} expected")
         yield from zip(places, imgs)
 
 

@@ -36,7 +36,7 @@ def tokenize(
     with in_turn(pipe): # every call changes how the tokenizer pads and cuts
         if hasattr(pipe, "maybe_convert_prompt"): prompts = pipe.maybe_convert_prompt(prompts, tok) # words learnt by textual inversion
         ids = tok(prompts, padding="max_length", max_length=tok.model_max_length, truncation=True, return_tensors="pt").input_ids # (B, 77)
-        uncut = [None if len(prompt) < len(row) // 2 else tok(prompt, truncation=False, verbose=False).input_ids for prompt, row in zip(prompts, ids)]
+        uncut = [None if len(prompt.encode()) < len(row) // 2 else tok(prompt, truncation=False, verbose=False).input_ids for prompt, row in zip(prompts, ids)]
     for whole, row in zip(uncut, ids):
         if whole is None or len(whole) <= len(row): continue
         cut = tok.decode(whole[len(row) - 1:-1])
@@ -64,6 +64,7 @@ def embed(
     """The text encoder's last hidden state for each prompt: what the cross-attention of the UNet reads, and what diffusers calls `prompt_embeds`.
 
     Raises as `tokenize`, and `FloatingPointError` for NaN. Source: Radford et al. 2021 (CLIP), section 2.4; Rombach et al. 2022, section 3.3."""
+    if pipe.text_encoder is None: raise ValueError("this pipeline has no text encoder to read a prompt with: give prompt_embeds= and negative_prompt_embeds=, or load it with its text encoder")
     ids, te = tokenize(pipe, prompts), pipe.text_encoder; room = Room(None, "prompts in the text encoder", lambda: "free memory, another notebook's say")
     with in_turn(pipe): h = torch.cat(room(lambda part: te(part.to(te.device))[0], ids)) # (B, 77, d)
     return check_finite(h, "in the embeddings", what="prompt")

@@ -269,3 +269,10 @@ def test_folders_that_do_not_fit(pipe, still, tmp_path):
     with pytest.raises(NotADirectoryError): animate(pipe, "a", **args, out=tmp_path/"file")
     with pytest.raises(ValueError, match="unknown"): animate(pipe, "a", **{**args, "zoom": "wobble"}, out=tmp_path/"new")
     assert not (tmp_path/"new").exists() # nothing before everything is right
+
+
+def test_what_was_given_may_change_after_the_call():
+    pipe = load("pocket"); prompts, negative, zoom = {0: "a red fox"}, {0: "snow"}, {0: 1.}
+    kw = dict(frames=2, seed=1, num_inference_steps=2, height=32, width=32); want = list(animate(pipe, dict(prompts), negative_prompt=dict(negative), zoom=dict(zoom), **kw))
+    run = animate(pipe, prompts, negative_prompt=negative, zoom=zoom, **kw); prompts[0], negative[0], zoom[0] = "an owl", "grass", 1.5
+    for got, im in zip(run, want, strict=True): assert got.tobytes() == im.tobytes() and got.info["sdcourse"] == im.info["sdcourse"]

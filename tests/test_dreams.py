@@ -282,3 +282,11 @@ def test_speeds():
     assert speeds([a, b, b, a]) == [255, 0, 255] and speeds((im for im in (a, b)), loop=True) == [255, 255]
     with pytest.raises(ValueError, match="frame 1 is 4x4, the one before 8x6"): speeds([a, flat("red", (4, 4))])
     with pytest.raises(ValueError, match="two frames"): speeds([])
+
+
+def test_what_was_given_may_change_after_the_call(pipe):
+    z, e, u = seeded_noise(pipe, [1, 2], height=32, width=32), embed(pipe, [FOX, OWL]), embed(pipe, "")
+    kw = dict(seed=np.array([1, 2]), frames=2, guidance_scale=np.array([2., 4.]), prompt_embeds=e, negative_prompt_embeds=u, latents=z, **QUICK)
+    want = list(dream(pipe, [FOX, OWL], **kw)); run = dream(pipe, [FOX, OWL], **kw)
+    for x in (z, e, u): x.zero_()
+    assert max_difference(list(run), want) == 0 and want[1].info["sdcourse"]["seed"] == [1, 2] and want[1].info["sdcourse"]["guidance_scale"] == [2, 4]

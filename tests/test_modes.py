@@ -243,6 +243,36 @@ def test_a_line_survives_the_file_and_other_modes(pipe, tmp_path):
     with pytest.raises(ValueError, match="carries no sdcourse settings"): open_picture("fox").save(tmp_path/"x.png"); lineage(tmp_path/"x.png")
 
 
+def test_a_line_of_any_length(pipe):
+    "A picture redrawn in a loop: a hundred ancestors are kept, the others counted; a family of thousands has its generations."
+    from sdcourse.chains import Node, drift, lineage
+    fox, kw = open_picture("fox"), dict(strength=.5, num_inference_steps=2, guidance_scale=1, seed=0); recipe = dict(mode="img2img", seed=5000)
+    for k in range(4999, 0, -1): recipe = dict(mode="img2img", seed=10000 - k, parent=recipe)
+    fox.info["sdcourse"] = recipe; assert len(lineage(fox)) == 5000
+    once = img2img(pipe, PROMPT, fox, **kw)[0]; twice = img2img(pipe, PROMPT, once, **kw)[0]
+    for img, lost in ((once, 4900), (twice, 4901)):
+        line = lineage(img); assert line[0] == dict(mode="left out", pictures=lost) and len(line) == 102 and len(json.dumps(img.info["sdcourse"])) < 200_000
+    node = Node(fox)
+    for _ in range(3000): node = Node(fox, parent=node)
+    assert node.generation == 3000 and drift([node], judge=type("Judge", (), {"features": lambda self, imgs: torch.ones(len(imgs), 1)})())[0].generation == 3000
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_noise_does_not_know_the_default_type(pipe, drawn, mask, dtype):
+    from sdcourse.generate import txt2img
+    from sdcourse.inpainting import inpaint
+    kw = dict(seed=1, num_inference_steps=2, guidance_scale=4.)
+    draws = [lambda: txt2img(pipe, PROMPT, **kw), lambda: img2img(pipe, PROMPT, drawn, **kw), lambda: inpaint(pipe, PROMPT, drawn, mask, **kw)]
+    want = [f()[0].tobytes() for f in draws]; was = torch.get_default_dtype(); torch.set_default_dtype(dtype)
+    try: assert [f()[0].tobytes() for f in draws] == want
+    finally: torch.set_default_dtype(was)
+
+
+def test_differences_are_of_what_is_seen():
+    a, b = (open_picture(name).quantize(8) for name in ("fox", "house"))
+    assert max_difference([a], [b]) == max_difference([a.convert("RGB")], [b.convert("RGB")]) and max_difference([a.convert("1")], [b.convert("1")]) == 255
+
+
 # Inpainting
 
 OWL = "an owl in the snow, 3d render style"
@@ -360,6 +390,18 @@ def test_recording_attention_changes_no_byte(pipe, name):
     for m in seen.layers.values(): assert torch.allclose(m.sum(2), torch.ones_like(m.sum(2)), atol=1e-4)
     with pytest.raises(KeyboardInterrupt), record_attention(pipe, PROMPT, 2): txt2img(pipe, PROMPT, **kw, after=stop_at(1))
     assert pipe.unet.attn_processors == before and not pipe.unet._forward_pre_hooks
+
+
+def test_attending_with_numpys_numbers(pipe):
+    from sdcourse.attention import attend
+    kw = dict(seed=1, num_inference_steps=2); assert max_difference(attend(pipe, PROMPT, guidance_scale=np.array(4.), **kw)[0], attend(pipe, PROMPT, guidance_scale=4., **kw)[0]) == 0
+
+
+def test_a_mask_by_difference_takes_out_words(pipe, monkeypatch):
+    from sdcourse import inpainting
+    seen = []; monkeypatch.setattr(inpainting, "embed", lambda pipe, text, inner=inpainting.embed: seen.append(text) or inner(pipe, text))
+    inpainting.text_mask(pipe, open_picture("fox"), "red", prompt="a red fox on a scared, red-nosed tree", method="difference", n=1)
+    assert seen == ["a red fox on a scared, red-nosed tree", "a  fox on a scared, -nosed tree"]
 
 
 def test_recording_attention_in_plain_diffusers(pipe):

@@ -85,3 +85,16 @@ def test_compel_weights_a_word(pipe):
     assert torch.allclose(plain, embed(pipe, "a red fox"), atol=1e-4) and not torch.allclose(plain, more, atol=1e-2)
     *_, last = denoise(pipe, seeded_noise(pipe, [1]), more, embed(pipe, ""), num_inference_steps=2)
     assert decode(pipe, last.latents)[0].size == (64, 64)
+
+
+def test_a_compiled_model_has_the_same_fingerprint_and_a_missing_part_none(pipe):
+    from sdcourse.generate import txt2img
+    from sdcourse.record import added_to, fingerprint
+    from sdcourse.text import embed
+    kw = dict(prompt_embeds=embed(pipe, PROMPT), negative_prompt_embeds=embed(pipe, ""), seed=1, num_inference_steps=2, guidance_scale=4.); want = txt2img(pipe, PROMPT, **kw)[0]
+    parts = dict(pipe.components); other = type(pipe)(**parts | dict(unet=torch.compile(pipe.unet, backend="eager")), requires_safety_checker=False)
+    assert fingerprint(other) == fingerprint(pipe)
+    bare = type(pipe)(**parts, requires_safety_checker=False); bare.text_encoder = None
+    img = txt2img(bare, PROMPT, **kw)[0]
+    with pytest.raises(ValueError, match="no text encoder"): txt2img(bare, PROMPT, seed=1)
+    assert img.tobytes() == want.tobytes() and added_to(bare) == [] and img.info["sdcourse"]["weights"] == fingerprint(bare) != fingerprint(pipe)

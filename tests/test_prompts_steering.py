@@ -114,3 +114,22 @@ def test_swapped_tokens_nest_and_end(pipe):
 def test_knowing_does_not_depend_on_company(pipe):
     words = ["fox", "blick", "theorem", "castle"]; all_of_them = {r["word"]: r["moved"] for r in knows(pipe, words, n=1)}
     for w in words: assert abs(knows(pipe, [w], n=1, batch_size=5)[0]["moved"] - all_of_them[w]) < 1e-4
+
+
+def test_what_was_swapped_stands_in_the_recipe(pipe):
+    kw = dict(seed=1, num_inference_steps=2)
+    with swap_token(pipe, "fox", "owl", share=.7): img = txt2img(pipe, "a red fox", **kw)[0]; same = replay(img, pipe)
+    a, = img.info["sdcourse"]["added"]
+    assert (a["kind"], a["token"], a["weight"]) == ("swap", "fox", .7) and max_difference([same], [img]) == 0 and "added" not in txt2img(pipe, "a red fox", **kw)[0].info["sdcourse"]
+    with pytest.raises(ValueError, match="the word fox of swap_token"): replay(img)
+    with pytest.warns(UserWarning, match="the word fox of swap_token"): replay(img, pipe)
+
+
+def test_steering_where_the_decoder_computes_in_other_numbers():
+    half = load("pocket", dtype=torch.float16); half.vae.to(torch.float32); losses = []
+    steer(half, PROMPT, "blue", seed=1, num_inference_steps=1, guidance_scale=1, log=lambda i, v: losses.append(v))
+    assert len(losses) == 1 and losses[0].dtype == torch.float32
+
+
+def test_steering_needs_gradients(pipe):
+    with torch.inference_mode(), pytest.raises(RuntimeError, match="inference_mode"): steer(pipe, PROMPT, "blue", seed=1, after=lambda s: pytest.fail("a step was run"))

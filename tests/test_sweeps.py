@@ -1,8 +1,9 @@
 "Sweeps over every kind of axis: each picture as drawn alone, in its place, with its own recipe; and the bench's arms draw the same pictures."
 import itertools
 import numpy as np, pytest, tiny
-from sdcourse.generate import txt2img
-from sdcourse.models import load
+from sdcourse.core import keeping
+from sdcourse.generate import _config, txt2img
+from sdcourse.models import SCHEDULERS, get_scheduler, load
 from sdcourse.redraw import img2img
 from sdcourse.sampling import max_difference
 from sdcourse.sweeps import sweep, sweep_pictures
@@ -69,3 +70,26 @@ def test_bench_arms_draw_the_same(monkeypatch):
     for arm in bench.ARMS:
         worst, share = bench.compare(arm.plain(pipe), arm.ours(pipe))
         assert worst <= 1 and share <= .0002, f"{arm.name}: {worst}/255 on {share:.2%}"
+
+
+@pytest.mark.parametrize("own", ["dpm++_karras", "dpm++_sde"])
+def test_a_scheduler_by_name_is_the_same_whatever_the_pipeline_began_with(pipe, own):
+    began = load("pocket", scheduler=own)
+    for name in SCHEDULERS.keys() - {"lms"}: assert _config(get_scheduler(began, name)) == _config(get_scheduler(pipe, name)), name
+    assert max_difference(sweep(began, P, scheduler=["dpm++", own], seed=1, num_inference_steps=4).pictures, sweep(pipe, P, scheduler=["dpm++", own], seed=1, num_inference_steps=4).pictures) == 0
+    assert _config(get_scheduler(began)) == _config(began.scheduler) # no name: its own, tricks and all
+
+
+def test_labels_say_numpys_numbers(pipe):
+    got = sweep(pipe, P, seed=[*np.array([70, 90])], guidance_scale=[np.float32(1.5), np.float32(7)], num_inference_steps=1)
+    assert got.rows == dict(seed=[70, 90]) and got.cols == dict(guidance_scale=[1.5, 7.]) and {type(v) for vs in (*got.rows.values(), *got.cols.values()) for v in vs} == {int, float}
+
+
+def test_an_error_that_comes_twice_carries_the_second_run():
+    "One exception object; a block within another keeps its own, a later one gives its own in place of it."
+    once, seen = RuntimeError("once"), []
+    for finished in (["a"], ["b", "c"], []):
+        try:
+            with keeping({"outer": 1} if finished else []), keeping(finished): raise once
+        except RuntimeError as e: seen.append((getattr(e, "finished", None), sum("are kept" in n for n in e.__notes__)))
+    assert seen == [(["a"], 1), (["b", "c"], 1), (None, 0)]
