@@ -66,7 +66,7 @@ git clone {REPO} && cd {REPO.rsplit('/')[-1]}
 {DRAW}
 ```
 
-The picture is in a file that the last line names. And this runs every lesson and every test, in about a quarter of an hour on two cores:
+The picture is in a file that the last line names. And this runs every lesson and every test, in fifteen to twenty minutes on two cores:
 
 ```bash
 {TEST}
