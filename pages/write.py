@@ -107,7 +107,7 @@ def words(terms):
 def readme(nb, badges):
     "README.md, from the start page, with `badges` under its title: its links made to hold at the top of the repository, the names of the repository's files made links."
     text = "\n\n".join(source(c).strip() for c in nb["cells"] if c["cell_type"] == "markdown")
-    text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text.replace("](03_play.ipynb)", f"]({SITE}/play.html)")) # its knobs turn on the site alone
+    text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text.replace("](03_play.ipynb)", f"]({SITE}/play.html)").replace("**[Play]", f"**[The course as pages]({SITE}/)** &nbsp;·&nbsp; **[Play]", 1)) # its knobs turn on the site alone
     text = re.sub(r"(?<![\[`])`([\w./-]+)`(?!\])", lambda m: f"[{m[1]}]({m[1]})" if "." in m[1] and (ROOT/m[1]).is_file() else m[0], text)
     return f"<!-- made from nbs/index.ipynb by pages/write.py: change it there -->\n\n" + re.sub(r"(?m)^(# .+)$", lambda m: f"{m[1]}\n\n{badges}", text, count=1) + "\n"
 
