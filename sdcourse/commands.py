@@ -348,11 +348,10 @@ def _animate(prompt, settings, image, **o):
     """
     from inspect import signature
     from sdcourse.animation import animate
-    from sdcourse.core import nearest, pick_seeds, shorten, slug
+    from sdcourse.core import _said, nearest, pick_seeds, shorten, slug
     from sdcourse.redraw import open_picture
     takes = {k for k in signature(animate).parameters} - {"pipe", "out", "frame", "progress", "prompts"}
-    said = _said(settings) if settings else {}
-    if not isinstance(said, dict): raise ValueError(f"{settings} holds no settings: expected {{\"prompts\": ..., ...}}, got {shorten(said)}")
+    what = 'the settings of an animation, {"prompts": ..., ...}'; said = _said(settings, dict, what) if settings else {}
     for k in said:
         if k not in takes | {"prompts", "model", "versions", "mode", "weights", "machine", "scheduler_config", "added"}: raise ValueError(f"{settings}: unknown setting {k}={shorten(said[k])}" + (f"; did you mean {like}?" if (like := nearest(k, takes)) else ""))
     for k in [k for k, v in said.items() if isinstance(v, str) and (v.startswith("not recorded: ") or v.startswith("a picture, sha256"))]:
@@ -370,8 +369,8 @@ def _animate(prompt, settings, image, **o):
             except ValueError: pass
     kw.setdefault("frames", 24); seed = o["seed"] if o["seed"] is not None else kw.get("seed")
     first = prompts if isinstance(prompts, str) else next(iter(prompts.values()))
-    run = _Run(o, first, folder=slug(first)); old = run.folder/"settings.json"; was = _said(old) if old.is_file() else None
-    if was is not None and not (isinstance(was, dict) and {"prompts", "seed"} <= {*was}): raise ValueError(f"{old} is of no animation: choose another --out")
+    run = _Run(o, first, folder=slug(first)); old = run.folder/"settings.json"; was = _said(old, dict, what) if old.is_file() else None
+    if was is not None and not {"prompts", "seed"} <= {*was}: raise ValueError(f"{old} is of no animation: choose another --out")
     run.check_film(was is not None)
     if seed is None: seed = was["seed"] if was else pick_seeds(None)[0]; click.echo(f"seed {seed}: again with --seed {seed}", err=True)
     kw["seed"] = int(seed) if isinstance(seed, str) and seed.strip().isdecimal() else seed
@@ -380,13 +379,6 @@ def _animate(prompt, settings, image, **o):
     if img is not None: kw["image"] = run.picture(img, pipe, image)
     for _ in animate(pipe, prompts, out=run.folder, progress=run.progress, **kw): pass
     run.film([run.folder/f"{k:05d}.png" for k in range(kw["frames"])])
-
-
-def _said(file):
-    "What a file of settings says."
-    from sdcourse.core import shorten
-    try: return json.loads(Path(file).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as e: raise ValueError(f"{file}: no JSON ({shorten(str(e), 100)})") from None
 
 
 def _is_added(v): return v is None or isinstance(v, list) and all(isinstance(a, dict) for a in v)

@@ -696,8 +696,8 @@ def _said(file, kind, what):
     "What a JSON file says, which must be a list or a dictionary."
     try: said = json.loads(Path(file).read_text(encoding="utf-8"))
     except FileNotFoundError: raise FileNotFoundError(f"no file {file}: it must be {what}") from None
-    except (ValueError, RecursionError): said = None
-    if not isinstance(said, kind): raise ValueError(f"{file} must be {what}, in JSON")
+    except (ValueError, RecursionError) as e: raise ValueError(f"{file}: no JSON ({e}): it must be {what}") from None
+    if not isinstance(said, kind): raise ValueError(f"{file} must be {what}, in JSON, got {shorten(said)}")
     return said
 
 

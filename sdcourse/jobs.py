@@ -252,7 +252,8 @@ def run_jobs(
     No process speaks with another, so any launcher and any number of machines will do that share a folder. Raises for a bad row before anything is drawn, and what the drawing function raises, with the row."""
     check_whole("batch_size", batch_size, of="pictures")
     rank, world = _place(rank, world); rows = read_jobs(path); out = Path(path).parent if out is None else Path(out)
-    for r in rows: _pictures_there(r, Path(path).parent) if not (out/job_name(r)).exists() else None
+    for r in rows:
+        if not (out/job_name(r)).exists(): _pictures_there(r, Path(path).parent)
     for r in {json.dumps([r.get(k) for k in _BESIDE]): r for r in rows if not (out/job_name(r)).exists()}.values(): _added(r, Path(path).parent) if pipe is None else _carries(pipe, r)
     return _run_jobs(Path(path), out, [*{job_name(r): r for r in rows}.values()], pipe, batch_size, rank, world, device, low_memory, progress)
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from PIL import Image, ImageChops, ImageDraw, ImageFont
-from .core import as_seen, atomic, check_number, check_whole, read_picture, shorten, strict, to_rgb, to_rgbs
+from .core import _plain, as_seen, atomic, check_number, check_whole, read_picture, shorten, strict, to_rgb, to_rgbs
 
 
 # %% ../nbs/81_show.ipynb #d766f795
@@ -328,11 +328,11 @@ def _line(s):
     return f"{text(s.get('prompt', s.get('prompts', '')))}{negative}\n" + ", ".join(f"{k}: {quoted(number(v))}" for k, v in values.items() if v is not None)
 
 
-def _plain(v):
+def _as_json(v):
     "A setting as JSON holds it: numbers of numpy and torch as Python's, the names of a dictionary as texts."
-    if isinstance(v, dict): return {str(k): _plain(x) for k, x in v.items()}
-    if isinstance(v, (list, tuple, range)): return [_plain(x) for x in v]
-    return v.tolist() if hasattr(v, "tolist") and getattr(v, "ndim", 2) < 2 else v
+    if isinstance(v, dict): return {str(k): _as_json(x) for k, x in v.items()}
+    if isinstance(v, (list, tuple, range)): return [_as_json(x) for x in v]
+    return _plain(v) if getattr(v, "ndim", 2) < 2 else v # pictures and tensors are packed later
 
 
 def _nested(v): return isinstance(v, dict) or isinstance(v, (list, tuple)) and any(map(_nested, v)) # pictures and tensors: in the JSON only
@@ -353,7 +353,7 @@ def save_png(
         if isinstance(settings, str): # the picture comes from such a file
             with suppress(ValueError): settings = json.loads(settings)
         if not isinstance(settings, dict): raise ValueError(f"what the picture carries in .info['sdcourse'] is no recipe, but {shorten(settings)}: save_png(img, path, {{}}) writes the picture without it")
-    settings = _plain(settings)
+    settings = _as_json(settings)
     img = as_seen(img) if getattr(img, "mode", None) in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16") else to_rgb(img); info = PngInfo()
     for k, v in {"parameters": _line(settings), **{k: v for k, v in settings.items() if k not in ("parameters", "sdcourse") and re.fullmatch(r"[!-~¡-ÿ]([ -~¡-ÿ]{0,77}[!-~¡-ÿ])?", k) and not _nested(v)}}.items(): info.add_itxt(k, str(v).encode("utf-8", "replace").decode().replace("\0", ""))
     info.add_text("sdcourse", json.dumps(settings, default=str)) # ASCII only: any prompt survives

@@ -247,8 +247,8 @@ def test_looks_that_were_edited_by_hand(here, tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=f"{file} is damaged"): held(*bad)
 
 
-@pytest.mark.parametrize("module,args,says", [("measure", ["nonsense"], "unknown model 'nonsense'"), ("measure", ["--calibrate", "--data", "nowhere"], "no file nowhere/icons.parquet"), ("measure", ["--against", "nowhere.json"], "no file nowhere.json"), ("measure", ["--against", "torn.json"], "torn.json must be a table"),
-    ("train_judge", ["run1", "--data", "nowhere"], "no file nowhere/icons.parquet"), ("train_pocket", ["run1", "--subjects", "nowhere.json"], "no file nowhere.json: it must be a list"), ("train_pocket", ["run1", "--subjects", "torn.json"], "torn.json must be a list"), ("train_pocket", ["torn.json", "--steps", "1", "--data", str(ROOT/"data")], "torn.json is a file")])
+@pytest.mark.parametrize("module,args,says", [("measure", ["nonsense"], "unknown model 'nonsense'"), ("measure", ["--calibrate", "--data", "nowhere"], "no file nowhere/icons.parquet"), ("measure", ["--against", "nowhere.json"], "no file nowhere.json"), ("measure", ["--against", "torn.json"], "torn.json: no JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1)): it must be a table"),
+    ("train_judge", ["run1", "--data", "nowhere"], "no file nowhere/icons.parquet"), ("train_pocket", ["run1", "--subjects", "nowhere.json"], "no file nowhere.json: it must be a list"), ("train_pocket", ["run1", "--subjects", "torn.json"], "torn.json: no JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1)): it must be a list"), ("train_pocket", ["torn.json", "--steps", "1", "--data", str(ROOT/"data")], "torn.json is a file")])
 def test_the_other_programs_say_it_in_one_line(tmp_path, monkeypatch, module, args, says):
     import importlib
     program = importlib.import_module(f"sdcourse.{module}"); program = getattr(program, "_main", None) or program.train_command
